@@ -1,0 +1,221 @@
+//! The passive role: what a coordinator asks of each member.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{ChecksumMismatch, ClusterId, Config, Epoch, Fence, Key, Pair, ReplicaId, Timestamp};
+
+/// A pair on its way to a replica.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// Where to.
+    pub key: Key,
+    /// What.
+    pub pair: Pair,
+    /// The epoch in which the pair was picked or read. Replicas do not use it yet;
+    /// collecting tombstones will need it.
+    pub origin: Epoch,
+}
+
+/// Which part of a replica's pairs to scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Start behind this key, or with the first.
+    pub after: Option<Key>,
+    /// At most so many bytes of keys and values, though always at least one pair.
+    pub max_bytes: usize,
+}
+
+/// Consecutive pairs of one replica in the order of their keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The pairs, tombstones included.
+    pub pairs: Vec<(Key, Pair)>,
+    /// Whether no key follows.
+    pub last: bool,
+}
+
+/// A config as a replica holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldConfig {
+    /// The config.
+    pub config: Arc<Config>,
+    /// Whether somebody told the replica that the config is active. A record of the fact, for
+    /// coordinators that start while nothing else can tell them.
+    pub active: bool,
+}
+
+/// What a replica says about itself; it needs no fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its disk.
+    pub replica_id: ReplicaId,
+    /// Its pod's name.
+    pub pod: String,
+    /// The store it belongs to; `None` while its disk never held a config.
+    pub cluster_id: Option<ClusterId>,
+    /// The config it holds.
+    pub config: Option<HeldConfig>,
+    /// How many keys it keeps, tombstones included, approximately.
+    pub keys: u64,
+    /// Whether writes are refused because the disk is nearly full.
+    pub disk_full: bool,
+}
+
+/// Why a replica did not do what it was asked, or why that is not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplicaError {
+    /// Another disk, or one of another store, answers at this address. Final.
+    #[error("wrong replica: {problem}")]
+    WrongReplica {
+        /// Who is meant and who answers.
+        problem: String,
+    },
+    /// The replica is ahead: it holds this config.
+    #[error("stale epoch: the replica is at epoch {}", config.epoch())]
+    StaleEpoch {
+        /// The replica's.
+        config: Arc<Config>,
+    },
+    /// The replica is behind: send it the config, then ask again.
+    #[error("the replica needs the config first")]
+    NeedConfig,
+    /// Two configs claim one place in the order. Final; an alarm.
+    #[error("fork: the replica holds another config {} of epoch {}", config.id(), config.epoch())]
+    Fork {
+        /// The replica's.
+        config: Arc<Config>,
+    },
+    /// The replica's disk is not what was acknowledged. Final.
+    #[error("lost disk: {problem}")]
+    LostDisk {
+        /// What was found.
+        problem: String,
+    },
+    /// Too little space for more writes. Final for writes; reads go on.
+    #[error("disk full: {free_bytes} bytes free, {reserved_bytes} are kept in reserve")]
+    DiskFull {
+        /// What the file system has left.
+        free_bytes: u64,
+        /// Below which writes are refused.
+        reserved_bytes: u64,
+    },
+    /// One timestamp came with two values: a bug or a forged token. An alarm.
+    #[error("timestamp {timestamp} came with two values")]
+    Conflict {
+        /// The timestamp.
+        timestamp: Timestamp,
+    },
+    /// The pair changed on its way.
+    #[error(transparent)]
+    Corrupted(#[from] ChecksumMismatch),
+    /// The replica's queue is full.
+    #[error("overloaded: {limit} requests are queued")]
+    Overloaded {
+        /// The queue's limit.
+        limit: usize,
+    },
+    /// The request breaks the interface.
+    #[error("invalid request: {problem}")]
+    Invalid {
+        /// Field and limit.
+        problem: String,
+    },
+    /// No answer came; the request may have been carried out.
+    #[error("unreachable: {problem}")]
+    Unreachable {
+        /// What the transport says.
+        problem: String,
+    },
+    /// No answer came in time; the request may have been carried out.
+    #[error("no answer within {} ms", waited.as_millis())]
+    TimedOut {
+        /// How long the attempt waited.
+        waited: Duration,
+    },
+}
+
+impl ReplicaError {
+    /// Whether asking again in this round is of no use, for a write (`writing`) or a read.
+    pub fn is_final(&self, writing: bool) -> bool {
+        match self {
+            Self::WrongReplica { .. } | Self::Fork { .. } | Self::LostDisk { .. } => true,
+            Self::DiskFull { .. } => writing,
+            _ => false,
+        }
+    }
+
+    /// A word for metrics: stable, and one of few.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongReplica { .. } => "wrong_replica",
+            Self::StaleEpoch { .. } => "stale_epoch",
+            Self::NeedConfig => "need_config",
+            Self::Fork { .. } => "fork",
+            Self::LostDisk { .. } => "lost_disk",
+            Self::DiskFull { .. } => "disk_full",
+            Self::Conflict { .. } => "conflict",
+            Self::Corrupted(_) => "corrupted",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Invalid { .. } => "invalid",
+            Self::Unreachable { .. } => "unreachable",
+            Self::TimedOut { .. } => "timed_out",
+        }
+    }
+}
+
+/// One replica: the store in this process (*loopback*), or one behind a network.
+///
+/// Dropping a call's future abandons the call: what it held is freed, and a write may or
+/// may not be carried out.
+#[async_trait]
+pub trait Replica: Send + Sync {
+    /// The pair of `key`, synced; [`Pair::UNWRITTEN`] if there is none.
+    async fn local_read(
+        &self,
+        fence: &Fence,
+        key: &Key,
+        timeout: Duration,
+    ) -> Result<Pair, ReplicaError>;
+
+    /// The timestamp of that pair.
+    async fn local_read_timestamp(
+        &self,
+        fence: &Fence,
+        key: &Key,
+        timeout: Duration,
+    ) -> Result<Timestamp, ReplicaError>;
+
+    /// Stores the pair if its timestamp is larger than the stored one's; returns once a
+    /// pair with this or a larger timestamp is synced.
+    async fn local_write(
+        &self,
+        fence: &Fence,
+        write: &Write,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError>;
+
+    /// A page of all pairs, synced.
+    async fn scan(
+        &self,
+        fence: &Fence,
+        request: &PageRequest,
+        timeout: Duration,
+    ) -> Result<Page, ReplicaError>;
+
+    /// If this is the disk `replica_id`, makes the config durable and serves under it from then on. A replica that is ahead
+    /// answers [`ReplicaError::StaleEpoch`] with what it holds. With `active` the caller has
+    /// proven the config active, which the replica records beside it.
+    async fn adopt(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        active: bool,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError>;
+
+    /// Who answers, and what it holds.
+    async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError>;
+}
