@@ -1,0 +1,197 @@
+//! Requests to and answers of replicas.
+//!
+//! Pairs are verified against their checksum where they arrive: that of a LocalWrite at the
+//! replica, that of a LocalRead at the coordinator.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_register::{
+    ClusterId, Config, Epoch, Fence, HeldConfig, Identity, Key, Pair, ReplicaError, ReplicaId,
+    Timestamp, Write,
+};
+
+use super::refusal::replica_error;
+use super::{InvalidMessage, id, key, pair, required};
+use crate::v1::{local_read_response, local_read_timestamp_response};
+use crate::{Limits, v1};
+
+/// The request of a LocalRead.
+pub fn local_read_request(fence: &Fence, key: &Key) -> v1::LocalReadRequest {
+    v1::LocalReadRequest {
+        fence: Some(fence.into()),
+        key: key.bytes().clone(),
+    }
+}
+
+/// What a LocalRead asks for.
+///
+/// # Errors
+/// [`InvalidMessage`].
+pub fn local_read(request: v1::LocalReadRequest) -> Result<(Fence, Key), InvalidMessage> {
+    Ok((required("fence", request.fence)?, key(&request.key)?))
+}
+
+/// What a LocalRead of `asked` answered.
+///
+/// # Errors
+/// The refusal; [`ReplicaError::Corrupted`] for a pair that changed; [`ReplicaError::Invalid`].
+pub fn local_read_answer(
+    answer: v1::LocalReadResponse,
+    asked: &Key,
+    limits: Limits,
+) -> Result<Pair, ReplicaError> {
+    match answer.answer {
+        Some(local_read_response::Answer::Pair(message)) => {
+            let pair = pair(message, limits).map_err(|error| malformed(error.within("pair")))?;
+            pair.verify(asked)?;
+            Ok(pair)
+        }
+        Some(local_read_response::Answer::Refusal(refusal)) => Err(refused(refusal)),
+        None => Err(malformed(InvalidMessage::new("answer", "it is missing"))),
+    }
+}
+
+/// The request of a LocalReadTimestamp.
+pub fn local_read_timestamp_request(fence: &Fence, key: &Key) -> v1::LocalReadTimestampRequest {
+    v1::LocalReadTimestampRequest {
+        fence: Some(fence.into()),
+        key: key.bytes().clone(),
+    }
+}
+
+/// What a LocalReadTimestamp asks for.
+///
+/// # Errors
+/// [`InvalidMessage`].
+pub fn local_read_timestamp(
+    request: v1::LocalReadTimestampRequest,
+) -> Result<(Fence, Key), InvalidMessage> {
+    Ok((required("fence", request.fence)?, key(&request.key)?))
+}
+
+/// What a LocalReadTimestamp answered.
+///
+/// # Errors
+/// The refusal; [`ReplicaError::Invalid`].
+pub fn local_read_timestamp_answer(
+    answer: v1::LocalReadTimestampResponse,
+) -> Result<Timestamp, ReplicaError> {
+    match answer.answer {
+        Some(local_read_timestamp_response::Answer::Timestamp(timestamp)) => {
+            Timestamp::try_from(timestamp).map_err(|error| malformed(error.within("timestamp")))
+        }
+        Some(local_read_timestamp_response::Answer::Refusal(refusal)) => Err(refused(refusal)),
+        None => Err(malformed(InvalidMessage::new("answer", "it is missing"))),
+    }
+}
+
+/// The request of a LocalWrite; it shares the value.
+pub fn local_write_request(fence: &Fence, write: &Write) -> v1::LocalWriteRequest {
+    v1::LocalWriteRequest {
+        fence: Some(fence.into()),
+        key: write.key.bytes().clone(),
+        pair: Some(write.pair.clone().into()),
+        origin_epoch: Some(write.origin.into()),
+    }
+}
+
+/// What a LocalWrite asks for; the pair is what some coordinator made.
+///
+/// # Errors
+/// [`ReplicaError::Invalid`], and [`ReplicaError::Corrupted`] for a pair that changed.
+pub fn local_write(
+    request: v1::LocalWriteRequest,
+    limits: Limits,
+) -> Result<(Fence, Write), ReplicaError> {
+    let fence = required("fence", request.fence)?;
+    let key = key(&request.key)?;
+    let message = request
+        .pair
+        .ok_or_else(|| InvalidMessage::new("pair", "it is missing"))?;
+    let pair = pair(message, limits).map_err(|error| error.within("pair"))?;
+    if pair.timestamp == Timestamp::ZERO {
+        let problem = "it is missing; a written pair has one";
+        return Err(InvalidMessage::new("pair.timestamp", problem).into());
+    }
+    pair.verify(&key)?;
+    let origin: Epoch = required("origin_epoch", request.origin_epoch)?;
+    Ok((fence, Write { key, pair, origin }))
+}
+
+/// What a call answered that says no more than that it was done.
+///
+/// # Errors
+/// The refusal; [`ReplicaError::Invalid`].
+pub fn acknowledgement(refusal: Option<v1::Refusal>) -> Result<(), ReplicaError> {
+    refusal.map_or(Ok(()), |refusal| Err(refused(refusal)))
+}
+
+/// The request of an Adopt.
+pub fn adopt_request(replica_id: ReplicaId, config: &Config, active: bool) -> v1::AdoptRequest {
+    v1::AdoptRequest {
+        replica_id: Bytes::copy_from_slice(&replica_id.to_bytes()),
+        config: Some(config.into()),
+        active,
+    }
+}
+
+/// For whom an Adopt is, the config that it offers, and whether that is proven active.
+///
+/// # Errors
+/// [`InvalidMessage`].
+pub fn adopt(request: v1::AdoptRequest) -> Result<(ReplicaId, Arc<Config>, bool), InvalidMessage> {
+    let replica_id = ReplicaId::from_bytes(id("replica_id", &request.replica_id)?);
+    let config: Config = required("config", request.config)?;
+    Ok((replica_id, Arc::new(config), request.active))
+}
+
+impl From<Identity> for v1::IdentifyResponse {
+    fn from(identity: Identity) -> Self {
+        let cluster_id = identity.cluster_id.map(ClusterId::to_bytes);
+        Self {
+            replica_id: Bytes::copy_from_slice(&identity.replica_id.to_bytes()),
+            pod: identity.pod,
+            cluster_id: cluster_id.map_or_else(Bytes::new, |id| Bytes::copy_from_slice(&id)),
+            config_active: identity.config.as_ref().is_some_and(|held| held.active),
+            config: identity.config.map(|held| held.config.as_ref().into()),
+            keys: identity.keys,
+            disk_full: identity.disk_full,
+        }
+    }
+}
+
+impl TryFrom<v1::IdentifyResponse> for Identity {
+    type Error = InvalidMessage;
+
+    fn try_from(answer: v1::IdentifyResponse) -> Result<Self, InvalidMessage> {
+        let cluster_id = match answer.cluster_id {
+            bytes if bytes.is_empty() => None,
+            bytes => Some(ClusterId::from_bytes(id("cluster_id", &bytes)?)),
+        };
+        let config = answer.config.map(Config::try_from).transpose();
+        let held = |config| HeldConfig {
+            config: Arc::new(config),
+            active: answer.config_active,
+        };
+        Ok(Self {
+            replica_id: ReplicaId::from_bytes(id("replica_id", &answer.replica_id)?),
+            pod: answer.pod,
+            cluster_id,
+            config: config.map_err(|error| error.within("config"))?.map(held),
+            keys: answer.keys,
+            disk_full: answer.disk_full,
+        })
+    }
+}
+
+fn refused(refusal: v1::Refusal) -> ReplicaError {
+    replica_error(refusal).unwrap_or_else(|error| malformed(error.within("refusal")))
+}
+
+/// An answer that breaks the interface.
+pub(crate) fn malformed(error: InvalidMessage) -> ReplicaError {
+    ReplicaError::Invalid {
+        problem: format!("the replica's answer: {error}"),
+    }
+}

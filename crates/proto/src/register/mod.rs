@@ -1,0 +1,10 @@
+//! The gRPC side of [`Register`](quorate_register::Register).
+
+mod opened;
+mod remote;
+mod server;
+mod service;
+
+pub use remote::RemoteRegister;
+pub use server::RegisterServer;
+pub use service::{RegisterService, StatusSource};

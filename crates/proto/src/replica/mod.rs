@@ -1,0 +1,7 @@
+//! The gRPC side of [`Replica`](quorate_register::Replica).
+
+mod remote;
+mod server;
+
+pub use remote::RemoteReplica;
+pub use server::ReplicaService;

@@ -1,0 +1,118 @@
+//! An accepted connection, as a server sees it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use super::connections::Place;
+
+/// The length of the words with which every HTTP/2 client begins (RFC 9113, 3.4).
+const PREFACE_BYTES: usize = 24;
+
+/// A TCP connection that counts against the limit of its
+/// [`Incoming`](super::Incoming) while it exists.
+///
+/// Reading from it fails once it is cut, or when its client does not begin to speak HTTP/2
+/// in time: keep-alive only watches those that did.
+#[derive(Debug)]
+pub struct Accepted {
+    stream: TcpStream,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Until the client began to speak: how many bytes are missing, and the time it has.
+    preface: Option<(usize, Pin<Box<Sleep>>)>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Accepted {
+    pub(super) fn new(stream: TcpStream, place: Place, preface_timeout: Duration) -> Self {
+        let timeout = Box::pin(tokio::time::sleep(preface_timeout));
+        Self {
+            stream,
+            cut: Box::pin(place.cut),
+            preface: Some((PREFACE_BYTES, timeout)),
+            _permit: place.permit,
+        }
+    }
+
+    /// The socket.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl AsyncRead for Accepted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.cut.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let Some((missing, timeout)) = &mut self.preface else {
+            return polled;
+        };
+        match polled {
+            Poll::Ready(Ok(())) => {
+                *missing = missing.saturating_sub(buffer.filled().len() - before);
+                if *missing == 0 {
+                    self.preface = None;
+                }
+            }
+            Poll::Pending if timeout.as_mut().poll(context).is_ready() => {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            _ => {}
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Accepted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, buffer)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl Connected for Accepted {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> TcpConnectInfo {
+        self.stream.connect_info()
+    }
+}
