@@ -1,0 +1,111 @@
+//! What a program tells about itself while it runs: logs, on the standard error.
+
+mod filter;
+
+use std::io::{self, IsTerminal};
+
+use tracing::Subscriber;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry};
+
+pub use filter::{LogFilter, ParseLogFilterError};
+
+/// The flags of the log.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LogArgs {
+    /// What to log: a level (error, warn, info, debug, trace, off), or several
+    /// target=level pairs with commas between, such as info,quorate_replica=debug.
+    #[arg(
+        long,
+        env = "QUORATE_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
+    pub log: LogFilter,
+
+    /// How to log: text for people, JSON for machines, or auto, which is text on a terminal
+    /// and JSON elsewhere.
+    #[arg(
+        long,
+        env = "QUORATE_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "auto"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// Text, with colours on a terminal unless `NO_COLOR` is set.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Keep it until the program ends: dropping it hands over what telemetry still holds back.
+/// Lines of the log are never held back, so that the last words of a process that aborts
+/// are read.
+#[derive(Debug)]
+#[must_use = "telemetry ends when the guard is dropped"]
+pub struct TelemetryGuard {
+    _private: (),
+}
+
+/// The process has a subscriber already.
+#[derive(Debug, thiserror::Error)]
+#[error("telemetry can be set up only once")]
+pub struct TelemetryError(#[from] TryInitError);
+
+/// Sends what this process logs, by `tracing` or by `log`, to its standard error. For
+/// `main` only: this is the one thing that a process has one of. A test uses
+/// [`subscriber`].
+///
+/// # Errors
+/// It was called before.
+pub fn init(args: &LogArgs) -> Result<TelemetryGuard, TelemetryError> {
+    let terminal = io::stderr().is_terminal();
+    subscriber(args, terminal, io::stderr).try_init()?;
+    Ok(TelemetryGuard { _private: () })
+}
+
+/// The subscriber that [`init`] makes the process's: one layer per destination, each with a
+/// filter of its own. `terminal` is whether a person reads what `writer` writes.
+pub fn subscriber<W>(args: &LogArgs, terminal: bool, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    Registry::default().with(log_layer(args, terminal, writer))
+}
+
+/// The layer that writes the log.
+fn log_layer<W>(args: &LogArgs, terminal: bool, writer: W) -> impl Layer<Registry> + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let json = match args.log_format {
+        LogFormat::Auto => !terminal,
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let layer = fmt::layer().with_writer(writer);
+    let layer = if json {
+        layer
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed()
+    } else {
+        let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        layer.with_ansi(colours).boxed()
+    };
+    layer.with_filter(args.log.to_env_filter())
+}
+
+#[cfg(test)]
+mod tests;
