@@ -1,0 +1,232 @@
+//! The loop that makes writes and configs durable, one batch after the other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use quorate_register::fence::{Adoption, judge_adoption};
+use quorate_register::mutation::{Mutation, active};
+use quorate_register::{HeldConfig, Key, Pair, ReplicaError};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::queue::{Answer, CommitLimits, Entry, QueuedWrite};
+use crate::state::{Stamp, State};
+use crate::{Store, StoreError};
+
+/// Empties one replica's commit queue.
+///
+/// A plain future without a runtime of its own: a thread drives it in production, a task in a
+/// simulation. Exactly one exists per replica, which is what makes "compare with what is
+/// stored, then store" one step.
+pub struct Committer<S> {
+    pub(crate) state: Arc<State<S>>,
+    pub(crate) entries: mpsc::Receiver<Entry>,
+    pub(crate) limits: CommitLimits,
+    pub(crate) reserved_bytes: u64,
+}
+
+impl<S: Store> Committer<S> {
+    /// Commits until every handle of the replica is dropped and the queue is empty.
+    ///
+    /// # Errors
+    /// When the store failed. Whatever was not answered then is in an unknown state, and the
+    /// process must end: only a new start reads what the disk really has.
+    pub async fn run(mut self) -> Result<(), StoreError> {
+        let mut queued = Vec::with_capacity(self.limits.batch_entries);
+        loop {
+            let limit = self.limits.batch_entries;
+            if self.entries.recv_many(&mut queued, limit).await == 0 {
+                return Ok(());
+            }
+            let mut batch = Batch::default();
+            for entry in queued.drain(..) {
+                match entry {
+                    Entry::Write(write) => {
+                        if batch.bytes >= self.limits.batch_bytes {
+                            self.commit(std::mem::take(&mut batch)).await?;
+                        }
+                        batch.bytes += write.bytes();
+                        batch.writes.push(write);
+                    }
+                    // A barrier: everything queued before is committed before, under the
+                    // old config, and nothing queued behind passes it.
+                    Entry::Adopt { offered, answer } => {
+                        self.commit(std::mem::take(&mut batch)).await?;
+                        self.adopt(offered, answer).await?;
+                    }
+                }
+            }
+            self.commit(batch).await?;
+        }
+    }
+
+    /// Commits a batch with one sync and answers each of its writes.
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        if batch.writes.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let mut formed = self.form(batch)?;
+        if active(Mutation::AckBeforePersist) {
+            acknowledge(std::mem::take(&mut formed.acknowledged));
+        }
+        if active(Mutation::AckBeatenBeforeSync) {
+            acknowledge(std::mem::take(&mut formed.beaten));
+        }
+        if !formed.pairs.is_empty() {
+            // From the moment the pairs become visible no reader may meet an older stamp.
+            if !active(Mutation::StaleStamps) {
+                self.state.forget(&formed.pairs);
+            }
+            self.state.store.commit(&formed.pairs).await?;
+            for (key, pair) in &formed.pairs {
+                self.state.remember(key, pair);
+            }
+            let metrics = &self.state.metrics;
+            metrics.committed(formed.pairs.len(), started.elapsed());
+        }
+        // Those that lost are answered here too: what beat them is in this batch, or was
+        // durable before it began.
+        acknowledge(formed.acknowledged);
+        acknowledge(formed.beaten);
+        Ok(())
+    }
+
+    /// Decides each write of a batch: refused (and answered), to be stored, or beaten.
+    fn form(&self, batch: Batch) -> Result<Formed, StoreError> {
+        let mut formed = Formed::default();
+        let full = self.check_space()?;
+        for write in batch.writes {
+            // The caller has gone: nobody will count this answer.
+            if write.answer.is_closed() {
+                continue;
+            }
+            match self.judge(&write, &formed, full.as_ref()) {
+                Ok(Judgement::Store) => {
+                    self.state.metrics.wrote("applied");
+                    formed.store(write);
+                }
+                Ok(Judgement::Beaten) => {
+                    self.state.metrics.wrote("late");
+                    formed.beaten.push(write.answer);
+                }
+                Err(error) => {
+                    let _ = write.answer.send(Err(error));
+                }
+            }
+        }
+        Ok(formed)
+    }
+
+    /// Stores iff the timestamp is larger than what is durable or in this batch already.
+    fn judge(
+        &self,
+        write: &QueuedWrite,
+        formed: &Formed,
+        full: Option<&ReplicaError>,
+    ) -> Result<Judgement, ReplicaError> {
+        self.state.fence_of_write(&write.fence)?;
+        let best = match formed.place.get(&write.key) {
+            Some(&place) => Stamp::from(&formed.pairs[place].1),
+            None => self.state.stamp(&write.key)?,
+        };
+        let timestamp = write.pair.timestamp;
+        if timestamp > best.timestamp {
+            return full.map_or(Ok(Judgement::Store), |full| Err(full.clone()));
+        }
+        if timestamp == best.timestamp && write.pair.checksum != best.checksum {
+            self.state.metrics.violated("timestamp_conflict");
+            tracing::error!(pod = self.state.pod, %timestamp, "one timestamp came with two values");
+            return Err(ReplicaError::Conflict { timestamp });
+        }
+        if active(Mutation::LateWriteRefused) {
+            return Err(ReplicaError::Conflict { timestamp });
+        }
+        Ok(Judgement::Beaten)
+    }
+
+    /// The refusal for writes when the disk is nearly full.
+    fn check_space(&self) -> Result<Option<ReplicaError>, StoreError> {
+        let free_bytes = self.state.store.free_bytes()?;
+        let full = free_bytes < self.reserved_bytes;
+        self.state.metrics.disk(free_bytes, full);
+        Ok(full.then_some(ReplicaError::DiskFull {
+            free_bytes,
+            reserved_bytes: self.reserved_bytes,
+        }))
+    }
+
+    async fn adopt(&self, offered: HeldConfig, answer: Answer) -> Result<(), StoreError> {
+        let state = &self.state;
+        let held = state.config();
+        let judge = |()| {
+            let HeldConfig { config, active } = &offered;
+            judge_adoption(state.replica_id, held.as_ref(), config, *active)
+        };
+        let judged = state.check_disk().and_then(judge);
+        let result = match judged {
+            Ok(Adoption::Held) => Ok(()),
+            Ok(Adoption::Adopt | Adoption::MarkActive) => {
+                state.store.save_config(&offered).await?;
+                let HeldConfig { config, active } = &offered;
+                tracing::info!(pod = state.pod, epoch = %config.epoch(), active, "adopted a config");
+                state.publish_config(offered);
+                Ok(())
+            }
+            Err(error) => {
+                if let ReplicaError::Fork { .. } = error {
+                    state.metrics.violated("fork");
+                }
+                Err(error)
+            }
+        };
+        let _ = answer.send(result);
+        Ok(())
+    }
+}
+
+/// Writes that are committed together.
+#[derive(Default)]
+struct Batch {
+    writes: Vec<QueuedWrite>,
+    bytes: usize,
+}
+
+enum Judgement {
+    Store,
+    Beaten,
+}
+
+/// A batch whose writes are decided.
+#[derive(Default)]
+struct Formed {
+    /// What to store, each key once.
+    pairs: Vec<(Key, Pair)>,
+    /// Where in `pairs` a key is.
+    place: HashMap<Key, usize>,
+    /// To be acknowledged once `pairs` are durable.
+    acknowledged: Vec<Answer>,
+    /// Likewise; these did not have the larger timestamp.
+    beaten: Vec<Answer>,
+}
+
+impl Formed {
+    /// Takes a write that beats what its key has, in this batch too.
+    fn store(&mut self, write: QueuedWrite) {
+        match self.place.get(&write.key) {
+            Some(&place) => self.pairs[place].1 = write.pair,
+            None => {
+                self.place.insert(write.key.clone(), self.pairs.len());
+                self.pairs.push((write.key, write.pair));
+            }
+        }
+        self.acknowledged.push(write.answer);
+    }
+}
+
+fn acknowledge(answers: Vec<Answer>) {
+    for answer in answers {
+        // A caller that has gone does not count the answer; the pair is stored all the same.
+        let _ = answer.send(Ok(()));
+    }
+}

@@ -1,0 +1,31 @@
+//! The passive role: a replica keeps the pair with the largest timestamp per key, on disk.
+//!
+//! Every write and every adoption of a config goes through one [queue](CommitLimits), and one
+//! [`Committer`] empties it: whatever is queued becomes a batch, each entry's fence is checked
+//! when the batch is formed, the batch is made durable by one sync, and only then it is
+//! visible and answered. Reads run beside it; their fence check and their access to the
+//! store are one section, which an adoption cannot split.
+//!
+//! [`LocalReplica`] is the whole of it behind the trait [`Replica`](quorate_register::Replica),
+//! for callers in this process (*loopback*) and for the gRPC service alike.
+
+mod args;
+mod committer;
+pub mod disk;
+mod local;
+pub mod memory;
+mod metrics;
+mod process;
+mod queue;
+mod run;
+mod state;
+mod store;
+
+pub use args::{ReplicaArgs, StoreArgs, StoreLimitArgs};
+pub use committer::Committer;
+pub use local::{LocalReplica, ReplicaOptions};
+pub use metrics::ReplicaMetrics;
+pub use process::{CommitThread, RunningReplica, start};
+pub use queue::CommitLimits;
+pub use run::{RunError, observe, open, run, serve};
+pub use store::{Store, StoreError};

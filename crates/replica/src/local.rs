@@ -1,0 +1,181 @@
+//! The replica in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quorate_register::{
+    Config, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError,
+    ReplicaId, Timestamp, Write,
+};
+
+use crate::queue::CommitQueue;
+use crate::state::State;
+use crate::{CommitLimits, Committer, ReplicaMetrics, Store};
+
+/// What a replica is told at its start.
+#[derive(Debug, Clone)]
+pub struct ReplicaOptions {
+    /// Its disk.
+    pub replica_id: ReplicaId,
+    /// The name of its pod.
+    pub pod: String,
+    /// Limits of queue and batches.
+    pub limits: CommitLimits,
+    /// Below so many free bytes writes are refused.
+    pub reserved_bytes: u64,
+    /// For how many keys the timestamp is remembered; others are read from the store.
+    pub cached_timestamps: usize,
+}
+
+impl ReplicaOptions {
+    /// The defaults for this disk in this pod.
+    pub fn new(replica_id: ReplicaId, pod: impl Into<String>) -> Self {
+        Self {
+            replica_id,
+            pod: pod.into(),
+            limits: CommitLimits::default(),
+            reserved_bytes: 64 << 20,
+            cached_timestamps: 100_000,
+        }
+    }
+}
+
+/// A replica whose store is in this process. Clones are the same replica.
+pub struct LocalReplica<S> {
+    state: Arc<State<S>>,
+    queue: CommitQueue,
+}
+
+impl<S> Clone for LocalReplica<S> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            queue: self.queue.clone(),
+        }
+    }
+}
+
+impl<S: Store> LocalReplica<S> {
+    /// The replica over `store`, and the committer that somebody must run for it.
+    pub fn new(store: S, options: ReplicaOptions, metrics: ReplicaMetrics) -> (Self, Committer<S>) {
+        let (queue, entries) = CommitQueue::new(options.limits);
+        let state = Arc::new(State::new(
+            options.replica_id,
+            options.pod,
+            store,
+            metrics,
+            options.cached_timestamps,
+        ));
+        let committer = Committer {
+            state: state.clone(),
+            entries,
+            limits: options.limits,
+            reserved_bytes: options.reserved_bytes,
+        };
+        (Self { state, queue }, committer)
+    }
+
+    /// The config served under; `None` on a disk that never held one.
+    pub fn config(&self) -> Option<HeldConfig> {
+        self.state.config()
+    }
+
+    /// Reads the gauges that nothing else keeps up to date.
+    pub fn observe(&self) {
+        let store = &self.state.store;
+        let metrics = &self.state.metrics;
+        metrics.store(store.keys(), store.disk_bytes(), self.queue.len());
+    }
+}
+
+#[async_trait]
+impl<S: Store> Replica for LocalReplica<S> {
+    async fn local_read(
+        &self,
+        fence: &Fence,
+        key: &Key,
+        _: Duration,
+    ) -> Result<Pair, ReplicaError> {
+        let _in_flight = self.state.metrics.begin("local_read");
+        self.state.fenced(fence, || self.state.read(key))
+    }
+
+    async fn local_read_timestamp(
+        &self,
+        fence: &Fence,
+        key: &Key,
+        _: Duration,
+    ) -> Result<Timestamp, ReplicaError> {
+        let _in_flight = self.state.metrics.begin("local_read_timestamp");
+        let stamp = self.state.fenced(fence, || self.state.stamp(key))?;
+        Ok(stamp.timestamp)
+    }
+
+    async fn local_write(
+        &self,
+        fence: &Fence,
+        write: &Write,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _in_flight = self.state.metrics.begin("local_write");
+        if write.pair.timestamp == Timestamp::ZERO {
+            return Err(ReplicaError::Invalid {
+                problem: "pair.timestamp is zero, which no write has".into(),
+            });
+        }
+        write.pair.verify(&write.key)?;
+        let queued = self
+            .queue
+            .write(*fence, write.key.clone(), write.pair.clone());
+        queued.await
+    }
+
+    async fn scan(
+        &self,
+        fence: &Fence,
+        request: &PageRequest,
+        _: Duration,
+    ) -> Result<Page, ReplicaError> {
+        let _in_flight = self.state.metrics.begin("scan");
+        let state = &self.state;
+        let page = || {
+            state
+                .store
+                .scan(request)
+                .map_err(|error| state.disk_error(error))
+        };
+        state.fenced(fence, page)
+    }
+
+    async fn adopt(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        active: bool,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _in_flight = self.state.metrics.begin("adopt");
+        // A disk never changes its id, so this need not wait for its turn in the queue.
+        self.state.check_target(replica_id)?;
+        let offered = HeldConfig {
+            config: config.clone(),
+            active,
+        };
+        self.queue.adopt(offered).await
+    }
+
+    async fn identify(&self, _: Duration) -> Result<Identity, ReplicaError> {
+        let _in_flight = self.state.metrics.begin("identify");
+        self.state.check_disk()?;
+        let config = self.state.config();
+        Ok(Identity {
+            replica_id: self.state.replica_id,
+            pod: self.state.pod.clone(),
+            cluster_id: config.as_ref().map(|held| held.config.cluster_id()),
+            config,
+            keys: self.state.store.keys(),
+            disk_full: self.state.metrics.is_disk_full(),
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! A store in memory that loses what a crash would take, for simulations and tests.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quorate_register::mutation::{Mutation, active};
+use quorate_register::{HeldConfig, Key, Page, PageRequest, Pair};
+
+use crate::{Store, StoreError};
+
+/// The disk under a [`MemoryStore`]: it outlives the store, as a disk outlives a process.
+#[derive(Debug, Default)]
+pub struct MemoryDisk {
+    contents: Mutex<Contents>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    pairs: BTreeMap<Key, Pair>,
+    config: Option<HeldConfig>,
+    sync_duration: Duration,
+    publish_duration: Duration,
+    free_bytes: Option<u64>,
+    failure: Option<StoreError>,
+}
+
+impl MemoryDisk {
+    /// How long each sync takes from now on.
+    pub fn set_sync_duration(&self, duration: Duration) {
+        self.contents.lock().sync_duration = duration;
+    }
+
+    /// How long a commit goes on from now on after its pairs became visible.
+    pub fn set_publish_duration(&self, duration: Duration) {
+        self.contents.lock().publish_duration = duration;
+    }
+
+    /// What the file system claims to have left from now on.
+    pub fn set_free_bytes(&self, bytes: u64) {
+        self.contents.lock().free_bytes = Some(bytes);
+    }
+
+    /// The next sync fails so, and with it what it was to make durable.
+    pub fn fail_next_sync(&self, failure: StoreError) {
+        self.contents.lock().failure = Some(failure);
+    }
+
+    /// Changes what lies on the disk under a key, behind the store's back.
+    pub fn corrupt(&self, key: &Key, change: impl FnOnce(&mut Pair)) {
+        if let Some(pair) = self.contents.lock().pairs.get_mut(key) {
+            change(pair);
+        }
+    }
+
+    /// Everything on it, in the order of the keys.
+    pub fn pairs(&self) -> Vec<(Key, Pair)> {
+        let contents = self.contents.lock();
+        let pairs = contents.pairs.iter();
+        pairs
+            .map(|(key, pair)| (key.clone(), pair.clone()))
+            .collect()
+    }
+
+    /// Forgets all pairs, as a wiped disk has; the config stays unless `config_too`.
+    pub fn wipe(&self, config_too: bool) {
+        let mut contents = self.contents.lock();
+        contents.pairs.clear();
+        if config_too {
+            contents.config = None;
+        }
+    }
+}
+
+/// One process's access to a [`MemoryDisk`].
+///
+/// What is not synced lives in this value only: dropping the store in the middle of a commit
+/// is a crash that loses it.
+#[derive(Debug)]
+pub struct MemoryStore {
+    disk: Arc<MemoryDisk>,
+    /// What a commit has written and not yet synced.
+    unsynced: Mutex<BTreeMap<Key, Pair>>,
+}
+
+impl MemoryStore {
+    /// Opens the disk.
+    pub fn open(disk: Arc<MemoryDisk>) -> Self {
+        Self {
+            disk,
+            unsynced: Mutex::default(),
+        }
+    }
+
+    async fn sync(&self) -> Result<(), StoreError> {
+        let duration = self.disk.contents.lock().sync_duration;
+        if !duration.is_zero() {
+            tokio::time::sleep(duration).await;
+        }
+        match self.disk.contents.lock().failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn read(&self, key: &Key) -> Result<Option<Pair>, StoreError> {
+        if active(Mutation::ReadUnsynced)
+            && let Some(pair) = self.unsynced.lock().get(key)
+        {
+            return Ok(Some(pair.clone()));
+        }
+        let pair = self.disk.contents.lock().pairs.get(key).cloned();
+        pair.map(|pair| verified(key, pair)).transpose()
+    }
+
+    fn scan(&self, request: &PageRequest) -> Result<Page, StoreError> {
+        let contents = self.disk.contents.lock();
+        let start = match &request.after {
+            Some(after) => Bound::Excluded(after),
+            None => Bound::Unbounded,
+        };
+        let mut page = Page::default();
+        let mut bytes = 0;
+        for (key, pair) in contents.pairs.range((start, Bound::Unbounded)) {
+            if bytes >= request.max_bytes && !page.pairs.is_empty() {
+                return Ok(page);
+            }
+            bytes += key.bytes().len() + pair.value.as_ref().map_or(0, |value| value.len());
+            page.pairs.push((key.clone(), verified(key, pair.clone())?));
+        }
+        page.last = true;
+        Ok(page)
+    }
+
+    async fn commit(&self, pairs: &[(Key, Pair)]) -> Result<(), StoreError> {
+        self.unsynced.lock().extend(pairs.iter().cloned());
+        self.sync().await?;
+        let synced = std::mem::take(&mut *self.unsynced.lock());
+        self.disk.contents.lock().pairs.extend(synced);
+        // Readers see the pairs some time before the committer goes on.
+        let publish_duration = self.disk.contents.lock().publish_duration;
+        if !publish_duration.is_zero() {
+            tokio::time::sleep(publish_duration).await;
+        }
+        Ok(())
+    }
+
+    fn config(&self) -> Option<HeldConfig> {
+        self.disk.contents.lock().config.clone()
+    }
+
+    async fn save_config(&self, config: &HeldConfig) -> Result<(), StoreError> {
+        self.sync().await?;
+        self.disk.contents.lock().config = Some(config.clone());
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<u64, StoreError> {
+        Ok(self.disk.contents.lock().free_bytes.unwrap_or(u64::MAX))
+    }
+
+    fn keys(&self) -> u64 {
+        self.disk.contents.lock().pairs.len() as u64
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        let contents = self.disk.contents.lock();
+        let value = |pair: &Pair| pair.value.as_ref().map_or(0, |value| value.len());
+        let bytes = |(key, pair): (&Key, &Pair)| key.bytes().len() + value(pair);
+        contents.pairs.iter().map(bytes).sum::<usize>() as u64
+    }
+}
+
+fn verified(key: &Key, pair: Pair) -> Result<Pair, StoreError> {
+    pair.verify(key).map_err(|mismatch| StoreError::Corrupt {
+        problem: format!("a pair in memory: {mismatch}"),
+    })?;
+    Ok(pair)
+}

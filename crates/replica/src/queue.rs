@@ -1,0 +1,137 @@
+//! What waits for the committer: bounded in number and in bytes, refused when full.
+
+use std::sync::Arc;
+
+use quorate_register::{Fence, HeldConfig, Key, Pair, ReplicaError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+/// Limits of the commit queue and of the batches formed from it.
+#[derive(Debug, Clone, Copy)]
+pub struct CommitLimits {
+    /// The most entries that wait; more are refused.
+    pub queued_entries: usize,
+    /// The most bytes of keys and values that wait; more are refused.
+    pub queued_bytes: usize,
+    /// The most entries of one batch.
+    pub batch_entries: usize,
+    /// No entry joins a batch that has so many bytes already.
+    pub batch_bytes: usize,
+}
+
+impl Default for CommitLimits {
+    fn default() -> Self {
+        Self {
+            queued_entries: 16_384,
+            // Two values of the largest size that a coordinator can be set to.
+            queued_bytes: 160 << 20,
+            batch_entries: 1024,
+            batch_bytes: 4 << 20,
+        }
+    }
+}
+
+/// What the caller of an entry waits for.
+pub(crate) type Answer = oneshot::Sender<Result<(), ReplicaError>>;
+
+/// One thing to commit, and who waits for it.
+pub(crate) enum Entry {
+    Write(QueuedWrite),
+    Adopt { offered: HeldConfig, answer: Answer },
+}
+
+/// A write on its way to a batch.
+pub(crate) struct QueuedWrite {
+    pub(crate) fence: Fence,
+    pub(crate) key: Key,
+    pub(crate) pair: Pair,
+    pub(crate) answer: Answer,
+    /// Its share of the queue's bytes, given back when it is answered.
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl QueuedWrite {
+    /// Bytes of key and value.
+    pub(crate) fn bytes(&self) -> usize {
+        write_bytes(&self.key, &self.pair)
+    }
+}
+
+fn write_bytes(key: &Key, pair: &Pair) -> usize {
+    key.bytes().len() + pair.value.as_ref().map_or(0, |value| value.len())
+}
+
+/// The end of the queue that callers push to.
+#[derive(Clone)]
+pub(crate) struct CommitQueue {
+    entries: mpsc::Sender<Entry>,
+    bytes: Arc<Semaphore>,
+    limits: CommitLimits,
+}
+
+impl CommitQueue {
+    pub(crate) fn new(limits: CommitLimits) -> (Self, mpsc::Receiver<Entry>) {
+        let (entries, receiver) = mpsc::channel(limits.queued_entries);
+        let bytes = Arc::new(Semaphore::new(limits.queued_bytes));
+        let queue = Self {
+            entries,
+            bytes,
+            limits,
+        };
+        (queue, receiver)
+    }
+
+    /// How many entries wait.
+    pub(crate) fn len(&self) -> usize {
+        self.limits.queued_entries - self.entries.capacity()
+    }
+
+    /// Queues a write and waits until it is answered. Dropping the future takes the write
+    /// out of the queue, unless its batch is formed already.
+    pub(crate) async fn write(
+        &self,
+        fence: Fence,
+        key: Key,
+        pair: Pair,
+    ) -> Result<(), ReplicaError> {
+        let bytes = u32::try_from(write_bytes(&key, &pair)).unwrap_or(u32::MAX);
+        let permit = self.bytes.clone().try_acquire_many_owned(bytes);
+        let permit = permit.map_err(|_| self.overloaded())?;
+        let (answer, answered) = oneshot::channel();
+        self.push(Entry::Write(QueuedWrite {
+            fence,
+            key,
+            pair,
+            answer,
+            _bytes: permit,
+        }))?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Queues an adoption and waits until it is answered.
+    pub(crate) async fn adopt(&self, offered: HeldConfig) -> Result<(), ReplicaError> {
+        let (answer, answered) = oneshot::channel();
+        self.push(Entry::Adopt { offered, answer })?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    fn push(&self, entry: Entry) -> Result<(), ReplicaError> {
+        use mpsc::error::TrySendError;
+        self.entries.try_send(entry).map_err(|error| match error {
+            TrySendError::Full(_) => self.overloaded(),
+            TrySendError::Closed(_) => stopped(),
+        })
+    }
+
+    fn overloaded(&self) -> ReplicaError {
+        ReplicaError::Overloaded {
+            limit: self.limits.queued_entries,
+        }
+    }
+}
+
+/// The committer ended; what it had not answered may be on the disk all the same.
+fn stopped() -> ReplicaError {
+    ReplicaError::Unreachable {
+        problem: "the replica is stopping".into(),
+    }
+}

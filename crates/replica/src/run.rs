@@ -1,0 +1,123 @@
+//! The role as a whole: disk, committer, gRPC and admin HTTP.
+
+use std::sync::Arc;
+
+use prometheus::Registry;
+use quorate_proto::{ReplicaService, transport};
+use quorate_runtime::{Admin, BuildInfo, Readiness, Shutdown, SystemEntropy, listener, metrics};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::args::{MESSAGE_LIMITS, OBSERVE_INTERVAL};
+use crate::disk::{DataDirectory, DiskStore, OpenError};
+use crate::process::{RunningReplica, start};
+use crate::{LocalReplica, ReplicaArgs, ReplicaMetrics, Store, StoreArgs, StoreError};
+
+/// Why a replica ends before it is asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It cannot listen.
+    #[error(transparent)]
+    Listen(#[from] quorate_runtime::ListenError),
+    /// The store failed while it ran.
+    #[error("the store failed, and only a new start can tell what the disk has")]
+    Store(#[from] StoreError),
+    /// The gRPC server failed.
+    #[error("the gRPC server failed")]
+    Serve(#[from] tonic::transport::Error),
+    /// Metrics could not be registered.
+    #[error("metrics cannot be registered")]
+    Metrics(#[from] prometheus::Error),
+    /// The operating system refused a thread.
+    #[error("no thread can be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Opens the data directory and starts the replica in it.
+///
+/// # Errors
+/// When the directory cannot be used, or no thread can be started. It blocks.
+pub fn open(
+    args: &StoreArgs,
+    pod: &str,
+    registry: &Registry,
+) -> Result<RunningReplica<Arc<DiskStore>>, RunError> {
+    let directory =
+        DataDirectory::open(&args.data_dir, &args.limits.disk_options(), &SystemEntropy)?;
+    let options = args.limits.options(directory.replica_id(), pod);
+    let metrics = ReplicaMetrics::new(registry, pod)?;
+    start(directory.store().clone(), options, metrics).map_err(RunError::Thread)
+}
+
+/// Runs a replica until `shutdown`.
+///
+/// # Errors
+/// See [`RunError`]; the text is for the user.
+pub async fn run(args: ReplicaArgs, settings: Value, shutdown: Shutdown) -> Result<(), RunError> {
+    let registry = Registry::new();
+    let build = BuildInfo::new("quorate-replica", env!("CARGO_PKG_VERSION"));
+    metrics::register(&registry, &build)?;
+    let grpc = listener::bind(&args.listen, "--listen").await?;
+    let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
+    let RunningReplica {
+        replica,
+        mut committer,
+    } = open(&args.store, &args.pod, &registry)?;
+    tracing::info!(pod = args.pod, listen = %args.listen, admin = %args.admin_listen, "serving");
+
+    let (_ready, readiness) = watch::channel(Readiness::Ready);
+    let admin_server = Admin {
+        build,
+        registry,
+        readiness,
+        settings,
+    };
+    shutdown
+        .background
+        .spawn(admin_server.serve(admin, shutdown.clone()));
+    shutdown
+        .background
+        .spawn(observe(replica.clone(), shutdown.clone()));
+    let serving = shutdown.calls.spawn(serve(replica, grpc, shutdown.clone()));
+    tokio::select! {
+        biased;
+        // While `serve` holds the replica, the committer ends only by failing.
+        failed = committer.ended() => failed?,
+        served = serving => served.expect("the server's task does not panic")?,
+    }
+    Ok(())
+}
+
+/// Serves the replica over gRPC until the shutdown's second phase, or its third at the latest.
+///
+/// # Errors
+/// When the transport fails.
+pub async fn serve<S: Store>(
+    replica: LocalReplica<S>,
+    listener: tokio::net::TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), RunError> {
+    let service = ReplicaService::new(Arc::new(replica), MESSAGE_LIMITS).into_server();
+    let phases = transport::Phases {
+        draining: shutdown.draining.clone(),
+        stop_accepting: shutdown.stop_accepting.clone(),
+        cut: shutdown.cancel.clone(),
+    };
+    transport::serve_role(service, listener, phases).await?;
+    Ok(())
+}
+
+/// Keeps the gauges up to date until the end.
+pub async fn observe<S: Store>(replica: LocalReplica<S>, shutdown: Shutdown) {
+    loop {
+        replica.observe();
+        tokio::select! {
+            biased;
+            () = shutdown.cancel.cancelled() => return,
+            () = tokio::time::sleep(OBSERVE_INTERVAL) => {}
+        }
+    }
+}

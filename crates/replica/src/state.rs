@@ -1,0 +1,173 @@
+//! What readers and the committer of one replica share.
+
+use std::sync::OnceLock;
+
+use parking_lot::RwLock;
+use quick_cache::sync::Cache;
+use quorate_register::fence::check_target;
+use quorate_register::mutation::{Mutation, active};
+use quorate_register::{Fence, HeldConfig, Key, Pair, ReplicaError, ReplicaId, Timestamp};
+
+use crate::{ReplicaMetrics, Store, StoreError};
+
+/// What is remembered of a key's durable pair to compare writes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) timestamp: Timestamp,
+    /// Tells two values under one timestamp apart.
+    pub(crate) checksum: u32,
+}
+
+impl From<&Pair> for Stamp {
+    fn from(pair: &Pair) -> Self {
+        Self {
+            timestamp: pair.timestamp,
+            checksum: pair.checksum,
+        }
+    }
+}
+
+pub(crate) struct State<S> {
+    pub(crate) replica_id: ReplicaId,
+    pub(crate) pod: String,
+    pub(crate) store: S,
+    pub(crate) metrics: ReplicaMetrics,
+    /// The config served under. Readers hold the lock from their fence check to the end of
+    /// their access; the committer takes it to publish an adoption, so no read that passed
+    /// under the old config returns what is written under the new one.
+    config: RwLock<Option<HeldConfig>>,
+    /// Stamps of durable pairs. Only the committer inserts, after the pair is visible: a
+    /// reader that did might put back an old stamp behind a newer one. It removes them before
+    /// the pair becomes visible, so that a reader who has seen the pair never meets an older
+    /// stamp, under which a new write would be taken for a late one.
+    stamps: Cache<Key, Stamp>,
+    /// Why the disk counts as lost, once it does.
+    lost: OnceLock<String>,
+}
+
+impl<S: Store> State<S> {
+    pub(crate) fn new(
+        replica_id: ReplicaId,
+        pod: String,
+        store: S,
+        metrics: ReplicaMetrics,
+        cached_stamps: usize,
+    ) -> Self {
+        let config = store.config();
+        metrics.adopted(config.as_ref());
+        Self {
+            replica_id,
+            pod,
+            store,
+            metrics,
+            config: RwLock::new(config),
+            stamps: Cache::new(cached_stamps),
+            lost: OnceLock::new(),
+        }
+    }
+
+    /// The config served under.
+    pub(crate) fn config(&self) -> Option<HeldConfig> {
+        self.config.read().clone()
+    }
+
+    /// Serves under this config from now on; waits for the reads that began before.
+    pub(crate) fn publish_config(&self, config: HeldConfig) {
+        self.metrics.adopted(Some(&config));
+        *self.config.write() = Some(config);
+    }
+
+    /// Runs `access` if the fence passes, both in one section.
+    pub(crate) fn fenced<T>(
+        &self,
+        fence: &Fence,
+        access: impl FnOnce() -> Result<T, ReplicaError>,
+    ) -> Result<T, ReplicaError> {
+        let config = self.config.read();
+        self.check_fence(fence, config.as_ref())?;
+        access()
+    }
+
+    /// Checks the fence of a write. Only the committer may use it, which is also the only
+    /// one to change the config: between check and commit no adoption comes.
+    pub(crate) fn fence_of_write(&self, fence: &Fence) -> Result<(), ReplicaError> {
+        self.check_fence(fence, self.config.read().as_ref())
+    }
+
+    fn check_fence(&self, fence: &Fence, config: Option<&HeldConfig>) -> Result<(), ReplicaError> {
+        let checked = fence.check(self.replica_id, config.map(|held| &held.config));
+        if let Err(ReplicaError::Fork { .. }) = checked {
+            self.metrics.violated("fork");
+        }
+        checked?;
+        // Whoever operates under a config has proven it active. That is recorded here before
+        // the first answer, so that a majority has the record when an operation completes: all
+        // members prove a first config, and once one of them lost its disk nobody could again.
+        let recorded = config.is_some_and(|held| held.active);
+        if !recorded && !active(Mutation::ActiveNotRecorded) {
+            return Err(ReplicaError::NeedConfig);
+        }
+        self.check_disk()
+    }
+
+    /// # Errors
+    /// [`ReplicaError::WrongReplica`] when another disk is meant.
+    pub(crate) fn check_target(&self, meant: ReplicaId) -> Result<(), ReplicaError> {
+        check_target(self.replica_id, meant)
+    }
+
+    /// # Errors
+    /// [`ReplicaError::LostDisk`] once corruption was found.
+    pub(crate) fn check_disk(&self) -> Result<(), ReplicaError> {
+        match self.lost.get() {
+            None => Ok(()),
+            Some(problem) => Err(ReplicaError::LostDisk {
+                problem: problem.clone(),
+            }),
+        }
+    }
+
+    /// The durable pair of a key.
+    pub(crate) fn read(&self, key: &Key) -> Result<Pair, ReplicaError> {
+        let pair = self
+            .store
+            .read(key)
+            .map_err(|error| self.disk_error(error))?;
+        Ok(pair.unwrap_or(Pair::UNWRITTEN))
+    }
+
+    /// The stamp of the durable pair of a key: remembered, or read.
+    pub(crate) fn stamp(&self, key: &Key) -> Result<Stamp, ReplicaError> {
+        match self.stamps.get(key) {
+            Some(stamp) => Ok(stamp),
+            None => Ok(Stamp::from(&self.read(key)?)),
+        }
+    }
+
+    /// Forgets the stamps of pairs that are about to be replaced.
+    pub(crate) fn forget(&self, pairs: &[(Key, Pair)]) {
+        for (key, _) in pairs {
+            self.stamps.remove(key);
+        }
+    }
+
+    /// Remembers the stamp of a pair that is durable and visible.
+    pub(crate) fn remember(&self, key: &Key, pair: &Pair) {
+        self.stamps.insert(key.detached(), Stamp::from(pair));
+    }
+
+    /// The answer for an error of the store's reads; corruption condemns the whole disk, since
+    /// what else changed on it nobody knows.
+    pub(crate) fn disk_error(&self, error: StoreError) -> ReplicaError {
+        match error {
+            StoreError::Corrupt { problem } => {
+                if self.lost.set(problem.clone()).is_ok() {
+                    tracing::error!(pod = self.pod, problem, "the disk counts as lost");
+                    self.metrics.violated("corruption");
+                }
+                ReplicaError::LostDisk { problem }
+            }
+            StoreError::Failed { problem } => ReplicaError::Unreachable { problem },
+        }
+    }
+}

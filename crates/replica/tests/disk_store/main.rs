@@ -1,0 +1,16 @@
+//! The durable store against files that are healthy, failing, torn, damaged and missing.
+
+mod basics;
+mod crash;
+mod damage;
+mod damage_directory;
+mod failing;
+mod hooked;
+mod kill;
+mod missing;
+mod model;
+mod pending;
+mod sample;
+mod support;
+mod torn;
+mod volatile;
