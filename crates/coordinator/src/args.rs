@@ -1,0 +1,237 @@
+//! What a coordinator is told at its start.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_proto::transport::{ChannelOptions, InvalidAddress, channel};
+use quorate_proto::{Limits, RemoteReplica};
+use quorate_runtime::args::{byte_size, duration};
+use quorate_runtime::telemetry::LogArgs;
+use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
+
+use crate::membership::{Directory, FixedDirectory};
+use crate::{Backoff, CoordinatorOptions, QuorumOptions};
+
+/// The active role of Quorate: performs the operations of clients by quorum calls to replicas.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "quorate-coordinator", version)]
+pub struct CoordinatorArgs {
+    /// Where clients reach this coordinator.
+    #[arg(
+        long,
+        env = "QUORATE_LISTEN",
+        value_name = "HOST:PORT",
+        default_value = "[::]:7400"
+    )]
+    pub listen: ListenAddress,
+
+    /// Where metrics, probes and settings are served over HTTP.
+    #[arg(
+        long,
+        env = "QUORATE_ADMIN_LISTEN",
+        value_name = "HOST:PORT",
+        default_value = "[::]:7402"
+    )]
+    pub admin_listen: ListenAddress,
+
+    /// A place where a replica runs, NAME=HOST:PORT, with the name that the replica was given
+    /// as its pod. Repeat it, or separate places with commas.
+    #[arg(
+        long = "replica",
+        env = "QUORATE_REPLICAS",
+        value_name = "NAME=HOST:PORT",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub replicas: Vec<ReplicaAddress>,
+
+    /// A file that keeps the agreed config, shared by the coordinators of one machine. Without
+    /// it the config is learned from the replicas.
+    #[arg(long, env = "QUORATE_CONFIG_FILE", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// How operations are performed.
+    #[command(flatten)]
+    pub operations: OperationArgs,
+
+    /// What the logs say.
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// How the machine is used.
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+
+    /// How the process ends.
+    #[command(flatten)]
+    pub shutdown: ShutdownArgs,
+}
+
+/// Limits and times of operations.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OperationArgs {
+    /// The longest value that may be set.
+    #[arg(long, env = "QUORATE_MAX_VALUE_SIZE", value_name = "BYTES", value_parser = value_size, default_value = "1MiB")]
+    pub max_value_size: u64,
+
+    /// How many operations may be in flight; more are refused at once.
+    #[arg(long, env = "QUORATE_MAX_IN_FLIGHT", value_name = "COUNT", value_parser = in_flight, default_value = "10000")]
+    pub max_in_flight: u64,
+
+    /// How many bytes of keys and values may be in flight; more are refused at once.
+    #[arg(long, env = "QUORATE_MAX_BYTES_IN_FLIGHT", value_name = "BYTES", value_parser = byte_size, default_value = "256MiB")]
+    pub max_bytes_in_flight: u64,
+
+    /// How long an operation may take when its client sets no deadline.
+    #[arg(long, env = "QUORATE_DEFAULT_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    pub default_timeout: Duration,
+
+    /// How long one request to a replica waits for its answer before it is made again.
+    #[arg(long, env = "QUORATE_ATTEMPT_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "1s")]
+    pub attempt_timeout: Duration,
+
+    /// The longest pause before a request to a replica is made again for the first time; it
+    /// doubles from attempt to attempt, and each pause is a random part of it.
+    #[arg(long, env = "QUORATE_BACKOFF_FIRST", value_name = "DURATION", value_parser = duration, default_value = "10ms")]
+    pub backoff_first: Duration,
+
+    /// The longest pause between attempts.
+    #[arg(long, env = "QUORATE_BACKOFF_MOST", value_name = "DURATION", value_parser = duration, default_value = "1s")]
+    pub backoff_most: Duration,
+
+    /// How many writes may go on in the background after their quorum was reached.
+    #[arg(
+        long,
+        env = "QUORATE_BACKGROUND_WRITES",
+        value_name = "COUNT",
+        default_value_t = 4096
+    )]
+    pub background_writes: usize,
+}
+
+fn value_size(text: &str) -> Result<u64, String> {
+    let bytes = byte_size(text).map_err(|error| error.to_string())?;
+    let limit = usize::try_from(bytes).unwrap_or(usize::MAX);
+    match Limits::new(limit) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The most operations in flight that can be asked for: each takes memory.
+const MOST_IN_FLIGHT: u64 = 1_000_000;
+
+fn in_flight(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok();
+    let count = count.filter(|count| (1..=MOST_IN_FLIGHT).contains(count));
+    count.ok_or_else(|| format!("it is a number from 1 to {MOST_IN_FLIGHT}"))
+}
+
+impl OperationArgs {
+    /// The limits of messages.
+    pub fn limits(&self) -> Limits {
+        Limits::new(self.max_value_size as usize).expect("the flag's parser checked the size")
+    }
+
+    /// The options they ask for.
+    pub fn options(&self) -> CoordinatorOptions {
+        CoordinatorOptions {
+            quorum: QuorumOptions {
+                attempt_timeout: self.attempt_timeout,
+                backoff: Backoff {
+                    first: self.backoff_first,
+                    most: self.backoff_most,
+                },
+                background_writes: self.background_writes,
+                ..QuorumOptions::default()
+            },
+            default_timeout: self.default_timeout,
+            operations_in_flight: self.max_in_flight as usize,
+            bytes_in_flight: usize::try_from(self.max_bytes_in_flight).unwrap_or(usize::MAX),
+            max_value_bytes: self.max_value_size as usize,
+            ..CoordinatorOptions::default()
+        }
+    }
+}
+
+/// Where a replica runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaAddress {
+    /// The name the replica was given as its pod.
+    pub pod: String,
+    /// `host:port`.
+    pub address: String,
+}
+
+impl FromStr for ReplicaAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('=');
+        let parts = parts.filter(|(pod, address)| !pod.is_empty() && !address.is_empty());
+        let (pod, address) =
+            parts.ok_or("a replica is NAME=HOST:PORT, such as a=127.0.0.1:7401")?;
+        quorate_proto::transport::endpoint(address, &ChannelOptions::default())
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            pod: pod.into(),
+            address: address.into(),
+        })
+    }
+}
+
+/// Why a list of replicas cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressProblem {
+    /// An address is none.
+    #[error(transparent)]
+    Invalid(#[from] InvalidAddress),
+    /// Two have one name, which must tell them apart.
+    #[error("two replicas are named {0}; each needs a name of its own")]
+    Twice(String),
+}
+
+/// Adds the replicas at these addresses to a directory; connections are made when first used.
+///
+/// # Errors
+/// When an address is none, or two replicas have one name.
+pub fn remote_directory(
+    mut directory: FixedDirectory,
+    replicas: &[ReplicaAddress],
+) -> Result<FixedDirectory, AddressProblem> {
+    for ReplicaAddress { pod, address } in replicas {
+        if directory.address(pod).is_some() {
+            return Err(AddressProblem::Twice(pod.clone()));
+        }
+        let channel = channel(address, &ChannelOptions::default())?;
+        let replica = Arc::new(RemoteReplica::new(channel, Limits::largest()));
+        directory = directory.with(pod, address, replica);
+    }
+    Ok(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_flag_has_help_and_a_safe_environment_variable() {
+        quorate_runtime::args::assert_environment_names(CoordinatorArgs::command());
+    }
+
+    #[test]
+    fn a_replica_has_a_name_and_an_address() {
+        let parsed: ReplicaAddress = "a=127.0.0.1:7401".parse().unwrap();
+        assert_eq!(
+            (parsed.pod.as_str(), parsed.address.as_str()),
+            ("a", "127.0.0.1:7401")
+        );
+        for text in ["", "a", "a=", "=127.0.0.1:7401", "a=127.0.0.1"] {
+            assert!(text.parse::<ReplicaAddress>().is_err(), "{text}");
+        }
+    }
+}

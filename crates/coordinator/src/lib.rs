@@ -1,0 +1,25 @@
+//! The active role: a coordinator performs each operation by quorum calls over the members of
+//! the agreed config. It keeps nothing that another coordinator would need.
+//!
+//! - [`Coordinator`] is the register in this process: admission, deadline, outcome.
+//! - `quorum` is the heart of it: *rounds* of *attempts*, which end with everything they began.
+//! - [`membership`] knows the config, proves it active, and reaches its members.
+
+mod args;
+mod coordinator;
+mod live;
+pub mod membership;
+mod metrics;
+mod outcome;
+mod quorum;
+mod run;
+mod status;
+mod status_source;
+
+pub use args::{AddressProblem, CoordinatorArgs, OperationArgs, ReplicaAddress, remote_directory};
+pub use coordinator::{Coordinator, CoordinatorOptions};
+pub use live::{LiveCounts, LiveSnapshot};
+pub use metrics::CoordinatorMetrics;
+pub use quorum::{Backoff, QuorumOptions};
+pub use run::{CoordinatorParts, RunError, run, serve, start};
+pub use status::{MemberStatus, Status};

@@ -1,0 +1,176 @@
+//! Making the first config.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use quorate_register::config::InvalidConfig;
+use quorate_register::{Config, Entropy, Member};
+use tokio::time::timeout;
+
+use super::activation::{Proof, offer, prove_active};
+use super::{ConfigStore, ConfigStoreError, Directory, SwapOutcome};
+
+/// Why there is no first config.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// Some replica did not answer; all are needed.
+    #[error("all {expected} replicas must answer before the first config is made; {problems}")]
+    Missing {
+        /// How many there are to be.
+        expected: usize,
+        /// Who is missing and why.
+        problems: String,
+    },
+    /// Some disk held a config already: a store exists, or existed.
+    #[error(
+        "{pod} already belongs to cluster {cluster_id}; \
+         a first config is made only from replicas whose disks never held one"
+    )]
+    NotVirgin {
+        /// Which.
+        pod: String,
+        /// Whose.
+        cluster_id: String,
+    },
+    /// The config store has a config already.
+    #[error("the config store already has config {id}; there is nothing to make")]
+    Exists {
+        /// Which.
+        id: String,
+    },
+    /// The members are no group.
+    #[error(transparent)]
+    Invalid(#[from] InvalidConfig),
+    /// The config store did not answer.
+    #[error(transparent)]
+    Store(#[from] ConfigStoreError),
+    /// The first replica to be asked took no config, or another one.
+    #[error("{pod} did not take the first config; somebody else may be making one: {problem}")]
+    Refused {
+        /// Who was asked first.
+        pod: String,
+        /// What it said.
+        problem: String,
+    },
+    /// The config was made, but not all members hold it yet; any coordinator goes on.
+    #[error("the first config is made but not active yet; {0}")]
+    NotActive(String),
+}
+
+/// Makes the first config from the replicas in all pods of `directory`.
+///
+/// Only when all answer with disks that never held a config, and only when the config store,
+/// if there is one, has none: the order is to create it there first, and to send it to replicas
+/// only once that is confirmed (PROTOCOL rule "bootstrap").
+///
+/// # Errors
+/// See [`BootstrapError`]; nothing was changed unless it is [`BootstrapError::NotActive`], or
+/// [`BootstrapError::Store`] from an ambiguous create.
+pub async fn bootstrap(
+    directory: &dyn Directory,
+    config_store: Option<&dyn ConfigStore>,
+    entropy: &dyn Entropy,
+    limit: Duration,
+) -> Result<Arc<Config>, BootstrapError> {
+    let members = virgin_members(directory, limit).await?;
+    let config = Arc::new(Config::first(members, entropy)?);
+    if let Some(store) = config_store
+        && store.create(&config).await? == SwapOutcome::Conflict
+    {
+        let existing = store.read().await?;
+        let id = existing.map_or_else(|| "unknown".into(), |stored| stored.config.id().to_string());
+        return Err(BootstrapError::Exists { id });
+    }
+    // Where nobody keeps a config store, several may be doing this at once. All offer their
+    // config to the same member first, which takes one; the others stop without having
+    // touched anything.
+    let arbiter = config
+        .members()
+        .iter()
+        .min_by_key(|member| member.replica_id);
+    let arbiter = arbiter.expect("a group has members");
+    if let Err(error) = offer(directory, arbiter, &config, limit).await {
+        return Err(BootstrapError::Refused {
+            pod: arbiter.pod.clone(),
+            problem: error.to_string(),
+        });
+    }
+    match prove_active(directory, &config, limit).await {
+        Proof::Active | Proof::Superseded(_) => {}
+        Proof::Unproven(problems) => return Err(BootstrapError::NotActive(problems)),
+    }
+    record_active(directory, config_store, &config, limit).await;
+    Ok(config)
+}
+
+/// Records at the members and in the store that the config is active, as far as they answer:
+/// the record saves a later proof and nothing depends on it.
+pub(crate) async fn record_active(
+    directory: &dyn Directory,
+    config_store: Option<&dyn ConfigStore>,
+    config: &Arc<Config>,
+    limit: Duration,
+) {
+    let marks = config.members().iter().map(|member| async move {
+        let replica = directory.replica(member);
+        timeout(limit, replica.adopt(member.replica_id, config, true, limit)).await
+    });
+    for (member, mark) in config.members().iter().zip(join_all(marks).await) {
+        if !matches!(mark, Ok(Ok(()))) {
+            tracing::debug!(pod = member.pod, "did not record that the config is active");
+        }
+    }
+    let Some(store) = config_store else { return };
+    let result = async {
+        match store.read().await? {
+            Some(stored) if stored.config.id() == config.id() && !stored.active => {
+                store.swap(&stored.version, config, true).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    };
+    if let Err(error) = result.await {
+        tracing::warn!(%error, "did not record in the config store that the config is active");
+    }
+}
+
+async fn virgin_members(
+    directory: &dyn Directory,
+    limit: Duration,
+) -> Result<Vec<Member>, BootstrapError> {
+    let pods = directory.pods();
+    let answers = join_all(pods.iter().map(|pod| async move {
+        let replica = directory.pod(pod).ok_or("no address is known".to_owned())?;
+        match timeout(limit, replica.identify(limit)).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
+    }));
+    let mut members = Vec::with_capacity(pods.len());
+    let mut problems = Vec::new();
+    for (pod, answer) in pods.iter().zip(answers.await) {
+        match answer {
+            Ok(identity) => {
+                if let Some(cluster_id) = identity.cluster_id {
+                    return Err(BootstrapError::NotVirgin {
+                        pod: pod.clone(),
+                        cluster_id: cluster_id.to_string(),
+                    });
+                }
+                members.push(Member {
+                    replica_id: identity.replica_id,
+                    pod: pod.clone(),
+                });
+            }
+            Err(problem) => problems.push(format!("{pod}: {problem}")),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(members);
+    }
+    Err(BootstrapError::Missing {
+        expected: pods.len(),
+        problems: problems.join("; "),
+    })
+}

@@ -1,0 +1,167 @@
+//! Finding the config at the start.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use quorate_register::{Config, HeldConfig};
+use tokio::time::timeout;
+
+use super::activation::{Proof, prove_active};
+use super::bootstrap::record_active;
+use super::{ConfigStore, Directory, Membership, StoredConfig};
+
+/// Why no config is operated under yet: one sentence for readiness and logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadProblem {
+    /// Neither the config store nor any replica has a config.
+    NoConfig {
+        /// Who did not answer, and why.
+        problems: String,
+    },
+    /// The replicas belong to more than one store, and nothing says which is meant.
+    Clusters {
+        /// Who belongs to which.
+        found: String,
+    },
+    /// A config is known, but it cannot be proven active yet.
+    NotActive {
+        /// Its epoch.
+        epoch: String,
+        /// Who did not answer, and why.
+        problems: String,
+    },
+}
+
+impl fmt::Display for LoadProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConfig { problems } if problems.is_empty() => {
+                f.write_str("no replica has a config yet: run `quorate bootstrap`")
+            }
+            Self::NoConfig { problems } => write!(f, "no config is known yet ({problems})"),
+            Self::Clusters { found } => write!(
+                f,
+                "the replicas belong to different clusters ({found}): correct their addresses"
+            ),
+            Self::NotActive { epoch, problems } => {
+                write!(
+                    f,
+                    "the config of epoch {epoch} is not proven active yet ({problems})"
+                )
+            }
+        }
+    }
+}
+
+/// Looks once for the newest config, proves it active and operates under it.
+///
+/// The config store and the replicas are both asked. A config that either records as active is
+/// taken; of several the newest. So a coordinator starts while the store is away, and with a
+/// minority of replicas away. A missing store object never means that there is no config.
+///
+/// # Errors
+/// [`LoadProblem`]; try again later.
+pub async fn load(
+    membership: &Membership,
+    config_store: Option<&dyn ConfigStore>,
+    limit: Duration,
+) -> Result<(), LoadProblem> {
+    let directory = &**membership.directory();
+    let mut problems = Vec::new();
+    let held = held_by_replicas(directory, limit, &mut problems).await;
+    let stored = match config_store {
+        Some(store) => store.read().await.unwrap_or_else(|error| {
+            problems.push(format!("config store: {error}"));
+            None
+        }),
+        None => None,
+    };
+    let found = of_one_cluster(held, stored)?;
+    // A newer config that is not known to be active may be on its way; operations follow it
+    // as soon as a replica answers with it.
+    if let Some(active) = newest(found.iter().filter(|held| held.active)) {
+        membership.install(active);
+        return Ok(());
+    }
+    let Some(newest) = newest(found.iter()) else {
+        return Err(LoadProblem::NoConfig {
+            problems: problems.join("; "),
+        });
+    };
+    match prove_active(directory, &newest, limit).await {
+        Proof::Active => {
+            membership.install(newest.clone());
+            record_active(directory, config_store, &newest, limit).await;
+            Ok(())
+        }
+        Proof::Superseded(newer) => match timeout(limit, membership.follow(&newer)).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(LoadProblem::NotActive {
+                epoch: newer.epoch().to_string(),
+                problems: format!("not within {} ms", limit.as_millis()),
+            }),
+        },
+        Proof::Unproven(problems) => Err(LoadProblem::NotActive {
+            epoch: newest.epoch().to_string(),
+            problems,
+        }),
+    }
+}
+
+fn newest<'a>(found: impl Iterator<Item = &'a HeldConfig>) -> Option<Arc<Config>> {
+    let newest = found.max_by_key(|held| held.config.epoch());
+    newest.map(|held| held.config.clone())
+}
+
+/// The configs of the one store that is meant: the config store's, or else the only one that
+/// the replicas belong to.
+fn of_one_cluster(
+    held: Vec<(String, HeldConfig)>,
+    stored: Option<StoredConfig>,
+) -> Result<Vec<HeldConfig>, LoadProblem> {
+    let known = stored.as_ref().map(|stored| stored.config.cluster_id());
+    let first = held.first().map(|(_, held)| held.config.cluster_id());
+    let meant = known.or(first);
+    let strangers = held
+        .iter()
+        .any(|(_, held)| Some(held.config.cluster_id()) != meant);
+    if known.is_none() && strangers {
+        let place =
+            |(pod, held): &(String, HeldConfig)| format!("{pod}: {}", held.config.cluster_id());
+        return Err(LoadProblem::Clusters {
+            found: held.iter().map(place).collect::<Vec<_>>().join(", "),
+        });
+    }
+    let held = held.into_iter().map(|(_, held)| held);
+    let mut found: Vec<_> = held
+        .filter(|held| Some(held.config.cluster_id()) == meant)
+        .collect();
+    found.extend(stored.map(|StoredConfig { config, active, .. }| HeldConfig { config, active }));
+    Ok(found)
+}
+
+async fn held_by_replicas(
+    directory: &dyn Directory,
+    limit: Duration,
+    problems: &mut Vec<String>,
+) -> Vec<(String, HeldConfig)> {
+    let pods = directory.pods();
+    let answers = join_all(pods.iter().map(|pod| async move {
+        let replica = directory.pod(pod)?;
+        Some(timeout(limit, replica.identify(limit)).await)
+    }));
+    let mut found = Vec::new();
+    for (pod, answer) in pods.iter().zip(answers.await) {
+        match answer {
+            Some(Ok(Ok(identity))) => {
+                found.extend(identity.config.map(|held| (pod.clone(), held)));
+            }
+            Some(Ok(Err(error))) => problems.push(format!("{pod}: {error}")),
+            Some(Err(_)) => problems.push(format!("{pod}: no answer")),
+            None => problems.push(format!("{pod}: no address is known")),
+        }
+    }
+    found
+}

@@ -1,0 +1,172 @@
+//! The quorum calls of one operation, across changes of the config.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_register::mutation::{Mutation, active};
+use quorate_register::{
+    Config, Key, MemberSet, Pair, QuorumCalls, Replies, Timestamp, TimestampsExhausted, Write,
+    WriteBack,
+};
+
+use super::attempts::AttemptContext;
+use super::request::{LocalRead, LocalReadTimestamp, LocalWrite, Request};
+use super::round::{RoundEnd, gather};
+use super::{Background, Phase, Progress};
+use crate::membership::{Membership, View};
+use crate::metrics::PhaseObserver;
+
+/// Why an operation ended before its deadline without its quorums.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Final refusals made a quorum impossible.
+    Impossible,
+    /// The key takes no more writes.
+    Exhausted,
+}
+
+impl From<TimestampsExhausted> for Failure {
+    fn from(_: TimestampsExhausted) -> Self {
+        Self::Exhausted
+    }
+}
+
+/// One operation's access to the replicas.
+pub(crate) struct Call<'a> {
+    pub(crate) operation: &'static str,
+    pub(crate) context: &'a Arc<AttemptContext>,
+    pub(crate) membership: &'a Membership,
+    pub(crate) background: &'a Background,
+    pub(crate) progress: Arc<Progress>,
+    /// The view of the latest round; a write-back belongs to the same.
+    pub(crate) view: Mutex<Arc<View>>,
+}
+
+impl Call<'_> {
+    fn view(&self) -> Arc<View> {
+        self.view.lock().clone()
+    }
+
+    /// Runs rounds until one reaches its quorum, following the config as it changes.
+    async fn gather<R: Request>(&self, request: &R) -> Result<Replies<R::Answer>, Failure> {
+        let _phase = PhaseObserver::begin(&self.context.metrics, self.operation, Phase::Read);
+        loop {
+            let view = self.view();
+            let end = gather(
+                self.context,
+                &self.progress,
+                &view,
+                Phase::Read,
+                request,
+                MemberSet::EMPTY,
+            );
+            match end.await {
+                RoundEnd::Quorum { answers, slower } => {
+                    slower.give_up("quorum");
+                    return Ok(Replies {
+                        config: view.config().clone(),
+                        answers,
+                    });
+                }
+                RoundEnd::Impossible => return Err(Failure::Impossible),
+                RoundEnd::Stale(config) => self.follow(config).await,
+            }
+        }
+    }
+
+    /// One round of LocalWrite; `false` when the config changed, which was followed.
+    async fn store(
+        &self,
+        view: &Arc<View>,
+        write: Write,
+        counted: MemberSet,
+    ) -> Result<bool, Failure> {
+        let request = LocalWrite(write);
+        let end = gather(
+            self.context,
+            &self.progress,
+            view,
+            Phase::Write,
+            &request,
+            counted,
+        );
+        match end.await {
+            RoundEnd::Quorum { slower, .. } => {
+                self.background
+                    .finish(slower, request.bytes(), &self.progress);
+                Ok(true)
+            }
+            RoundEnd::Impossible => Err(Failure::Impossible),
+            RoundEnd::Stale(config) => {
+                self.follow(config).await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Waits until `config`, or a newer one, is proven active, and continues under it.
+    async fn follow(&self, config: Arc<Config>) {
+        self.progress.blocked(format!(
+            "a replica is at epoch {}, which is not proven active yet",
+            config.epoch()
+        ));
+        let view = self.membership.follow(&config).await;
+        *self.view.lock() = view;
+    }
+}
+
+impl QuorumCalls for Call<'_> {
+    type Error = Failure;
+
+    async fn read(&self, key: &Key) -> Result<Replies<Pair>, Failure> {
+        let replies = self.gather(&LocalRead(key.clone())).await?;
+        let fast = replies.quorum_reports(replies.largest().timestamp);
+        self.context.metrics.read(fast);
+        Ok(replies)
+    }
+
+    async fn read_timestamp(&self, key: &Key) -> Result<Replies<Timestamp>, Failure> {
+        self.gather(&LocalReadTimestamp(key.clone())).await
+    }
+
+    async fn write(&self, key: &Key, pair: &Pair) -> Result<(), Failure> {
+        let _phase = PhaseObserver::begin(&self.context.metrics, self.operation, Phase::Write);
+        let mut counted = MemberSet::EMPTY;
+        if active(Mutation::RoundsMixed) {
+            counted = self
+                .progress
+                .latest()
+                .map_or(counted, |round| round.members_counted());
+        }
+        let write = write(key, pair, &self.view());
+        while !self.store(&self.view(), write.clone(), counted).await? {
+            counted = MemberSet::EMPTY;
+        }
+        Ok(())
+    }
+
+    async fn write_back(
+        &self,
+        key: &Key,
+        pair: &Pair,
+        replies: &Replies<Pair>,
+    ) -> Result<WriteBack, Failure> {
+        let _phase = PhaseObserver::begin(&self.context.metrics, self.operation, Phase::Write);
+        let view = self.view();
+        let reporters = replies.reporters(pair.timestamp);
+        let write = write(key, pair, &view);
+        Ok(match self.store(&view, write, reporters).await? {
+            true => WriteBack::Stored,
+            false => WriteBack::ConfigChanged,
+        })
+    }
+}
+
+/// The pair on its way, picked or read under `view`.
+fn write(key: &Key, pair: &Pair, view: &View) -> Write {
+    Write {
+        key: key.clone(),
+        pair: pair.clone(),
+        origin: view.config().epoch(),
+    }
+}

@@ -1,0 +1,156 @@
+//! Everything that begins is counted when it ends, however it ends.
+
+use std::time::Duration;
+
+use quorate_coordinator::LiveSnapshot;
+use quorate_register::Register;
+use tokio::time::timeout;
+
+use crate::support::{Act, Cluster, key};
+
+const OPERATIONS: &str = "quorate_operations_total";
+const DURATIONS: &str = "quorate_operation_duration_seconds";
+const PHASES: &str = "quorate_phase_duration_seconds";
+const REQUESTS: &str = "quorate_replica_requests_total";
+const CANCELLED: &str = "quorate_cancelled_attempts_total";
+
+async fn hanging() -> Cluster {
+    let cluster = Cluster::new(3).await;
+    for replica in &cluster.replicas[1..] {
+        replica.on("local_write", Act::Hang);
+    }
+    cluster
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completed_operation() {
+    let cluster = Cluster::new(3).await;
+    cluster
+        .coordinator
+        .set(&key("k"), "v".into(), None)
+        .await
+        .unwrap();
+    cluster.coordinator.delete(&key("k"), None).await.unwrap();
+    cluster.coordinator.get(&key("k"), None).await.unwrap();
+    for operation in ["set", "delete", "get"] {
+        let labels = [("operation", operation), ("outcome", "ok")];
+        assert_eq!(cluster.count(OPERATIONS, &labels), 1);
+        assert_eq!(cluster.count(DURATIONS, &[("operation", operation)]), 1);
+        let read = [("operation", operation), ("phase", "read")];
+        assert_eq!(cluster.count(PHASES, &read), 1);
+        let write = [("operation", operation), ("phase", "write")];
+        assert_eq!(cluster.count(PHASES, &write), u64::from(operation != "get"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_operation_counts_as_cancelled_with_its_phases_and_attempts() {
+    let cluster = hanging().await;
+    let key = key("k");
+    let call = cluster.coordinator.set(&key, "v".into(), None);
+    let dropped = timeout(Duration::from_millis(100), call).await;
+    assert!(dropped.is_err());
+
+    assert_eq!(cluster.count(OPERATIONS, &[("outcome", "cancelled")]), 1);
+    assert_eq!(cluster.count(OPERATIONS, &[]), 1);
+    assert_eq!(cluster.count(DURATIONS, &[("operation", "set")]), 1);
+    assert_eq!(cluster.count(PHASES, &[("phase", "read")]), 1);
+    assert_eq!(cluster.count(PHASES, &[("phase", "write")]), 1);
+    let attempts = [("method", "local_write"), ("code", "cancelled")];
+    assert_eq!(cluster.count(REQUESTS, &attempts), 2);
+    let answered = [("method", "local_write"), ("code", "ok")];
+    assert_eq!(cluster.count(REQUESTS, &answered), 1);
+    assert_eq!(cluster.count(CANCELLED, &[("reason", "abandoned")]), 2);
+    let durations = [("method", "local_write")];
+    let requests = "quorate_replica_request_duration_seconds";
+    assert_eq!(cluster.count(requests, &durations), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_given_up_at_the_deadline_and_at_the_stop() {
+    let cluster = hanging().await;
+    let deadline = Some(Duration::from_millis(200));
+    let error = cluster
+        .coordinator
+        .set(&key("k"), "v".into(), deadline)
+        .await;
+    error.unwrap_err();
+    assert_eq!(cluster.count(CANCELLED, &[("reason", "deadline")]), 2);
+    assert_eq!(cluster.count(OPERATIONS, &[("outcome", "unknown")]), 1);
+    let missed = [("phase", "write"), ("reason", "no_quorum")];
+    assert_eq!(cluster.count("quorate_quorum_missed_total", &missed), 1);
+
+    let stop = async { cluster.stop.cancel() };
+    let key = key("k");
+    let call = cluster.coordinator.set(&key, "v".into(), None);
+    let (result, ()) = tokio::join!(call, stop);
+    result.unwrap_err();
+    assert_eq!(cluster.count(CANCELLED, &[("reason", "stop")]), 2);
+    let missed = [("phase", "write"), ("reason", "stopping")];
+    assert_eq!(cluster.count("quorate_quorum_missed_total", &missed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_flight_is_a_gauge() {
+    let cluster = hanging().await;
+    let in_flight = || {
+        cluster.coordinator.observe();
+        cluster.count("quorate_operations_in_flight", &[])
+    };
+    assert_eq!(in_flight(), 0);
+    {
+        let key = key("k");
+        let mut call = cluster.coordinator.set(&key, "v".into(), None);
+        // It goes as far as it gets without time: into its second phase.
+        while cluster.replicas[1].seen("local_write").is_empty() {
+            assert!(futures::poll!(&mut call).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(in_flight(), 1);
+        let live = cluster.coordinator.live();
+        assert_eq!((live.operations, live.backoffs), (1, 0));
+        assert!((2..=3).contains(&live.attempts), "{live:?}");
+    }
+    assert_eq!(in_flight(), 0);
+    assert_eq!(cluster.coordinator.live(), LiveSnapshot::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_config_operated_under() {
+    let cluster = Cluster::with(3, 5, crate::support::options()).await;
+    let config = |group| cluster.count("quorate_members", &[("group", group)]);
+    let epoch = || cluster.count("quorate_config_epoch", &[("role", "coordinator")]);
+    let joint = || cluster.count("quorate_config_joint", &[]);
+    assert_eq!(
+        (epoch(), joint(), config("current"), config("next")),
+        (1, 0, 3, 0)
+    );
+    let member = |n: usize| quorate_register::Member {
+        replica_id: cluster.replicas[n].replica_id,
+        pod: cluster.replicas[n].pod.clone(),
+    };
+    let next = (0..5).map(member).collect();
+    let child = cluster.child(|parts| parts.next = Some(next));
+    cluster.membership.follow(&child).await;
+    assert_eq!(
+        (epoch(), joint(), config("current"), config("next")),
+        (2, 1, 3, 5)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_many_members_may_still_be_lost() {
+    let cluster = Cluster::new(3).await;
+    let limit = Duration::from_secs(1);
+    let margin = || cluster.count("quorate_quorum_margin", &[("group", "current")]);
+    let answers = |pod: &str| cluster.count("quorate_member_info", &[("member", pod)]);
+    for (lost, left) in [(0, 1), (1, 0)] {
+        for replica in &cluster.replicas[..lost] {
+            replica.on("identify", Act::Hang);
+        }
+        cluster.coordinator.observe_members(limit).await;
+        assert_eq!(margin(), left);
+        assert_eq!(answers("replica-0"), u64::from(lost == 0));
+        assert_eq!(answers("replica-2"), 1);
+    }
+}

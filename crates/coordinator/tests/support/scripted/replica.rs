@@ -1,0 +1,117 @@
+//! The scripted replica as a replica: every request is noted, then played.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quorate_register::{
+    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
+    Timestamp, Write,
+};
+use tokio::time::Instant;
+
+use super::{Scripted, Seen};
+
+impl Seen {
+    fn new(method: &'static str, timeout: Duration) -> Self {
+        Self {
+            at: Instant::now(),
+            method,
+            fence: None,
+            write: None,
+            offered: None,
+            timeout,
+        }
+    }
+
+    fn fenced(method: &'static str, fence: &Fence, timeout: Duration) -> Self {
+        Self {
+            fence: Some(*fence),
+            ..Self::new(method, timeout)
+        }
+    }
+}
+
+#[async_trait]
+impl Replica for Scripted {
+    async fn local_read(
+        &self,
+        fence: &Fence,
+        key: &Key,
+        timeout: Duration,
+    ) -> Result<Pair, ReplicaError> {
+        let seen = Seen::fenced("local_read", fence, timeout);
+        self.play(seen, |replica| async move {
+            replica.local_read(fence, key, timeout).await
+        })
+        .await
+    }
+
+    async fn local_read_timestamp(
+        &self,
+        fence: &Fence,
+        key: &Key,
+        timeout: Duration,
+    ) -> Result<Timestamp, ReplicaError> {
+        let seen = Seen::fenced("local_read_timestamp", fence, timeout);
+        self.play(seen, |replica| async move {
+            replica.local_read_timestamp(fence, key, timeout).await
+        })
+        .await
+    }
+
+    async fn local_write(
+        &self,
+        fence: &Fence,
+        write: &Write,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let seen = Seen {
+            write: Some(write.clone()),
+            ..Seen::fenced("local_write", fence, timeout)
+        };
+        self.play(seen, |replica| async move {
+            replica.local_write(fence, write, timeout).await
+        })
+        .await
+    }
+
+    async fn scan(
+        &self,
+        fence: &Fence,
+        request: &PageRequest,
+        timeout: Duration,
+    ) -> Result<Page, ReplicaError> {
+        let seen = Seen::fenced("scan", fence, timeout);
+        self.play(seen, |replica| async move {
+            replica.scan(fence, request, timeout).await
+        })
+        .await
+    }
+
+    async fn adopt(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        active: bool,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let seen = Seen {
+            offered: Some((config.clone(), active)),
+            ..Seen::new("adopt", timeout)
+        };
+        self.play(seen, |replica| async move {
+            replica.adopt(replica_id, config, active, timeout).await
+        })
+        .await
+    }
+
+    async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {
+        let seen = Seen::new("identify", timeout);
+        self.play(
+            seen,
+            |replica| async move { replica.identify(timeout).await },
+        )
+        .await
+    }
+}
