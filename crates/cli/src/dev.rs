@@ -1,0 +1,301 @@
+//! `quorate dev`: a whole store in one process.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use prometheus::Registry;
+use quorate_coordinator::membership::{
+    BootstrapError, ConfigStore, Directory, FileConfigStore, FixedDirectory, bootstrap,
+};
+use quorate_coordinator::{CoordinatorParts, OperationArgs};
+use quorate_register::{Config, MAX_GROUP_MEMBERS, MemberSet};
+use quorate_replica::{StoreArgs, StoreLimitArgs};
+use quorate_runtime::telemetry::{self, LogArgs};
+use quorate_runtime::{
+    Admin, BuildInfo, ListenAddress, Shutdown, ShutdownSettings, SystemEntropy, SystemSignals,
+    listener, metrics,
+};
+
+use crate::{Context, Exit};
+
+/// Run a whole store in this process: replicas, a coordinator, and their data in one folder.
+// On a person's terminal only what needs attention is worth a line.
+#[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("log", |log| log.default_value("warn")))]
+pub struct Args {
+    /// The folder with the store's data; made when it is not there.
+    #[arg(
+        long,
+        env = "QUORATE_DATA_DIR",
+        value_name = "DIR",
+        default_value = "quorate-data"
+    )]
+    pub data_dir: PathBuf,
+
+    /// How many replicas a new store has; an existing one keeps its own number. [default: 3]
+    #[arg(long, env = "QUORATE_REPLICA_COUNT", value_name = "COUNT", value_parser = replica_count)]
+    pub replicas: Option<usize>,
+
+    /// Where clients reach the register.
+    #[arg(
+        long,
+        env = "QUORATE_LISTEN",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:7400"
+    )]
+    pub listen: ListenAddress,
+
+    /// Where metrics, probes and settings are served over HTTP.
+    #[arg(
+        long,
+        env = "QUORATE_ADMIN_LISTEN",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:7402"
+    )]
+    pub admin_listen: ListenAddress,
+
+    /// How operations are performed.
+    #[command(flatten)]
+    pub operations: OperationArgs,
+
+    /// Limits of the replicas.
+    #[command(flatten)]
+    pub limits: StoreLimitArgs,
+
+    /// What the logs say.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+fn replica_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok();
+    let count = count.filter(|count| (1..=MAX_GROUP_MEMBERS).contains(count));
+    count.ok_or_else(|| format!("a store has 1 to {MAX_GROUP_MEMBERS} replicas"))
+}
+
+const DEFAULT_REPLICAS: usize = 3;
+/// Within one process nobody takes long to answer, but a disk may.
+const BOOTSTRAP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs until Ctrl-C.
+///
+/// # Errors
+/// The text is for the user.
+pub async fn run(args: Args, context: &mut Context) -> anyhow::Result<Exit> {
+    let signals = SystemSignals::new()?;
+    let _telemetry = telemetry::init(&args.log)?;
+    let shutdown = Shutdown::new();
+    let role = serve(args, context, shutdown.clone());
+    let ending = shutdown
+        .supervise(role, signals, ShutdownSettings::interactive())
+        .await?;
+    Ok(Exit::from_code(ending.code()))
+}
+
+async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow::Result<()> {
+    let registry = Registry::new();
+    let build = BuildInfo::new("quorate", env!("CARGO_PKG_VERSION"));
+    metrics::register(&registry, &build)?;
+    // Ports first: a mistake there must not leave a folder behind.
+    let grpc = listener::bind(&args.listen, "--listen").await?;
+    let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
+    let addresses = (grpc.local_addr()?, admin.local_addr()?);
+
+    let store = open_store(&args, &registry, &shutdown).await?;
+    let parts = CoordinatorParts {
+        options: args.operations.options(),
+        directory: store.directory,
+        config_store: Some(store.config_store),
+        registry: registry.clone(),
+    };
+    let (coordinator, mut readiness) = quorate_coordinator::start(parts, &shutdown)?;
+    let admin_server = Admin {
+        build,
+        registry,
+        readiness: readiness.clone(),
+        settings: context.settings.clone(),
+    };
+    shutdown
+        .background
+        .spawn(admin_server.serve(admin, shutdown.clone()));
+    let limits = args.operations.limits();
+    let serving = quorate_coordinator::serve(coordinator.clone(), grpc, limits, shutdown.clone());
+    let serving = shutdown.calls.spawn(serving);
+    let is_ready = |readiness: &_| *readiness == quorate_runtime::Readiness::Ready;
+    tokio::select! {
+        biased;
+        result = readiness.wait_for(is_ready) => drop(result?),
+        () = shutdown.draining.cancelled() => return Ok(()),
+    }
+    introduce(&args, addresses, store.replicas, &mut *context.output)?;
+    tokio::select! {
+        biased;
+        failed = store.failed => failed?,
+        served = serving => served??,
+    }
+    Ok(())
+}
+
+/// The replicas of this process.
+struct OpenStore {
+    directory: Arc<FixedDirectory>,
+    config_store: Arc<dyn ConfigStore>,
+    replicas: usize,
+    /// Ends when the disk of one of them fails.
+    failed: futures::future::BoxFuture<'static, anyhow::Result<()>>,
+}
+
+async fn open_store(
+    args: &Args,
+    registry: &Registry,
+    shutdown: &Shutdown,
+) -> anyhow::Result<OpenStore> {
+    let folder = &args.data_dir;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let config_store = FileConfigStore::new(folder.join("config.json"));
+    let stored = config_store.read().await?;
+    let existing = match &stored {
+        Some(stored) => Some(stored.config.members().len()),
+        // An interrupted first start leaves fewer than were asked for.
+        None if args.replicas.is_some() => None,
+        None => replica_folders(folder),
+    };
+    let replicas = replicas(args, existing)?;
+    let mut directory = FixedDirectory::default();
+    let mut committers = Vec::new();
+    for number in 0..replicas {
+        let pod = format!("replica-{number}");
+        let store = StoreArgs {
+            data_dir: folder.join(&pod),
+            limits: args.limits.clone(),
+        };
+        let running = quorate_replica::open(&store, &pod, registry)?;
+        let replica = running.replica;
+        if let (Some(held), Some(stored)) = (replica.config(), &stored)
+            && held.config.cluster_id() != stored.config.cluster_id()
+        {
+            bail!(
+                "{} belongs to another cluster, {}, than {}, which is of {}; put the right folder back, or use another --data-dir",
+                store.data_dir.display(),
+                held.config.cluster_id(),
+                folder.join("config.json").display(),
+                stored.config.cluster_id(),
+            );
+        }
+        let observing = quorate_replica::observe(replica.clone(), shutdown.clone());
+        shutdown.background.spawn(observing);
+        directory = directory.with(pod, "in-process", Arc::new(replica));
+        committers.push(running.committer);
+    }
+    if let Some(stored) = &stored {
+        check_majority(&directory, &stored.config, folder).await?;
+    }
+    if stored.is_none() {
+        make_first_config(&directory, &config_store).await?;
+    }
+    let failed = async move {
+        let ends = committers
+            .iter_mut()
+            .map(|committer| Box::pin(committer.ended()));
+        let (first, _, _) = futures::future::select_all(ends).await;
+        first.context("the store failed, and only a new start can tell what the disk has")
+    };
+    Ok(OpenStore {
+        directory: Arc::new(directory),
+        config_store: Arc::new(config_store),
+        replicas,
+        failed: Box::pin(failed),
+    })
+}
+
+/// How many replicas' folders there are, if any.
+fn replica_folders(folder: &Path) -> Option<usize> {
+    let is_there = |number: &usize| folder.join(format!("replica-{number}")).is_dir();
+    let folders = (0..MAX_GROUP_MEMBERS).take_while(is_there).count();
+    (folders > 0).then_some(folders)
+}
+
+fn replicas(args: &Args, existing: Option<usize>) -> anyhow::Result<usize> {
+    match (args.replicas, existing) {
+        (Some(wanted), Some(existing)) if wanted != existing => bail!(
+            "the store in {} has {existing} replicas, not {wanted}; leave --replicas out, or use another --data-dir",
+            args.data_dir.display()
+        ),
+        (_, Some(existing)) => Ok(existing),
+        (Some(wanted), None) => Ok(wanted),
+        (None, None) => Ok(DEFAULT_REPLICAS),
+    }
+}
+
+/// Refuses to start a store that could not serve: with most of its folders lost, replaced by
+/// empty ones.
+async fn check_majority(
+    directory: &FixedDirectory,
+    config: &Config,
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let mut present = MemberSet::EMPTY;
+    for (index, member) in config.members().iter().enumerate() {
+        let identity = directory.replica(member).identify(BOOTSTRAP_LIMIT).await?;
+        if identity.replica_id == member.replica_id {
+            present.insert(index);
+        }
+    }
+    if config.quorums().reached(present) {
+        return Ok(());
+    }
+    bail!(
+        "{} has only {} of the {} replicas of its store; the other folders are lost or of another store: put them back, or use another --data-dir",
+        folder.display(),
+        present.len(),
+        config.members().len()
+    );
+}
+
+async fn make_first_config(
+    directory: &FixedDirectory,
+    store: &FileConfigStore,
+) -> anyhow::Result<()> {
+    match bootstrap(directory, Some(store), &SystemEntropy, BOOTSTRAP_LIMIT).await {
+        Ok(_) => Ok(()),
+        // The file with the config is lost, and the replicas still have it.
+        Err(BootstrapError::NotVirgin { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what runs where, and what to try next.
+fn introduce(
+    args: &Args,
+    (register, admin): (std::net::SocketAddr, std::net::SocketAddr),
+    replicas: usize,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let endpoint = match register.port() == 7400 {
+        true => String::new(),
+        false => format!(" --endpoint http://{register}"),
+    };
+    let path: &Path = &args.data_dir;
+    writeln!(
+        out,
+        "\
+Quorate {version}: {replicas} replicas and a coordinator in this process
+
+  register  {register}  gRPC, quorate.v1.Register
+  admin     http://{admin}  /metrics /live /ready /info
+  data      {path}
+
+Try in another terminal:
+  quorate set{endpoint} greeting hello
+  quorate get{endpoint} greeting
+  quorate status{endpoint}
+  quorate verify{endpoint} --duration 10s
+
+Ctrl-C stops it; the data stays.",
+        version = env!("CARGO_PKG_VERSION"),
+        path = path.display(),
+    )
+}

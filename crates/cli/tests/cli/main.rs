@@ -1,0 +1,6 @@
+//! What a user and a script see of `quorate`, against a server in this process.
+
+mod keys;
+mod status;
+mod support;
+mod workloads;

@@ -1,0 +1,254 @@
+//! `quorate dev` as a person meets it: a real process, its output, its mistakes.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// A running store; killed when dropped.
+struct Dev {
+    child: Child,
+    register: SocketAddr,
+    introduction: String,
+}
+
+impl Dev {
+    fn start(data_dir: &Path, more: &[&str]) -> Self {
+        let (register, admin) = (free_address(), free_address());
+        let mut child = dev(data_dir, register, admin, more)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program is built");
+        let mut introduction = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // The introduction comes when the store is ready, and ends with how to stop it.
+        for line in &mut lines {
+            introduction += &line.unwrap();
+            introduction.push('\n');
+            if introduction.contains("Ctrl-C stops it") {
+                break;
+            }
+        }
+        Self {
+            child,
+            register,
+            introduction,
+        }
+    }
+
+    /// Runs a client command against the store.
+    fn quorate(&self, arguments: &[&str]) -> Output {
+        let endpoint = format!("http://{}", self.register);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+        command.args(arguments).args(["--endpoint", &endpoint]);
+        command.output().unwrap()
+    }
+
+    /// Ctrl-C; the exit code.
+    fn stop(mut self) -> Option<i32> {
+        let pid = Pid::from_raw(self.child.id() as i32).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn dev(data_dir: &Path, register: SocketAddr, admin: SocketAddr, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+    command
+        .arg("dev")
+        .arg(format!("--listen={register}"))
+        .arg(format!("--admin-listen={admin}"))
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args(more)
+        .stdin(Stdio::null());
+    command
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// What a store that cannot start says: one line.
+fn refusal(data_dir: &Path, more: &[&str]) -> String {
+    let output = dev(data_dir, free_address(), free_address(), more)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error.trim_end().to_owned()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_restart_has_the_data_and_its_number_of_replicas() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let store = Dev::start(&data, &["--replicas", "5"]);
+    for part in [
+        "5 replicas",
+        &store.register.to_string(),
+        "quorate set",
+        "/metrics",
+    ] {
+        assert!(store.introduction.contains(part), "{}", store.introduction);
+    }
+    assert!(
+        store
+            .quorate(&["set", "greeting", "hello"])
+            .status
+            .success()
+    );
+    assert_eq!(store.stop(), Some(0));
+
+    let store = Dev::start(&data, &[]);
+    assert_eq!(text(&store.quorate(&["get", "greeting"]).stdout), "hello");
+    let status = store.quorate(&["status", "--output", "json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["members"].as_array().unwrap().len(), 5);
+    assert_eq!(store.stop(), Some(0));
+
+    let error = refusal(&data, &["--replicas", "3"]);
+    assert_eq!(
+        error,
+        format!(
+            "quorate: the store in {} has 5 replicas, not 3; leave --replicas out, or use another --data-dir",
+            data.display()
+        )
+    );
+}
+
+#[test]
+fn ctrl_c_ends_it_although_a_client_is_connected_and_silent() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Dev::start(&folder.path().join("data"), &["--replicas", "1"]);
+    let connection = TcpStream::connect(store.register).unwrap();
+    assert_eq!(store.stop(), Some(0));
+    drop(connection);
+}
+
+#[test]
+fn a_port_in_use_is_named_and_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let output = dev(&data, address, free_address(), &[]).output().unwrap();
+    let expected = format!(
+        "quorate: cannot listen on {address}: the port is in use; choose another with --listen\n"
+    );
+    assert_eq!(text(&output.stderr), expected);
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_folder_in_use_is_named_with_its_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let store = Dev::start(&data, &["--replicas", "1"]);
+    let error = refusal(&data, &[]);
+    let pid = store.child.id();
+    let expected = format!(
+        "quorate: {} is in use by process {pid}",
+        data.join("replica-0").display()
+    );
+    assert_eq!(error, expected);
+    assert_eq!(store.stop(), Some(0));
+}
+
+#[test]
+fn folders_of_two_stores_mixed_up_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    for data in [&one, &other] {
+        assert_eq!(Dev::start(data, &[]).stop(), Some(0));
+    }
+    std::fs::remove_dir_all(one.join("replica-1")).unwrap();
+    std::fs::rename(other.join("replica-1"), one.join("replica-1")).unwrap();
+    let error = refusal(&one, &[]);
+    assert!(
+        error.contains("replica-1 belongs to another cluster"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_folder_of_a_newer_program_or_of_somebody_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("config.json"), r#"{"format": 2}"#).unwrap();
+    let error = refusal(&data, &[]);
+    assert!(
+        error.ends_with("config.json: it has format 2; this program reads up to 1"),
+        "{error}"
+    );
+
+    let data = folder.path().join("letters");
+    std::fs::create_dir_all(data.join("replica-0")).unwrap();
+    std::fs::write(data.join("replica-0/letter.txt"), "Dear ...").unwrap();
+    let error = refusal(&data, &[]);
+    assert!(
+        error.contains("replica-0") && error.contains("letter.txt"),
+        "{error}"
+    );
+    assert_eq!(
+        std::fs::read(data.join("replica-0/letter.txt")).unwrap(),
+        b"Dear ..."
+    );
+}
+
+#[test]
+fn a_lost_config_file_is_made_up_for_by_the_replicas() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let store = Dev::start(&data, &[]);
+    assert!(
+        store
+            .quorate(&["set", "greeting", "hello"])
+            .status
+            .success()
+    );
+    assert_eq!(store.stop(), Some(0));
+    std::fs::remove_file(data.join("config.json")).unwrap();
+    let store = Dev::start(&data, &[]);
+    assert_eq!(text(&store.quorate(&["get", "greeting"]).stdout), "hello");
+}
+
+#[test]
+fn one_lost_replica_folder_is_a_stranger_and_the_others_serve() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let store = Dev::start(&data, &[]);
+    assert!(
+        store
+            .quorate(&["set", "greeting", "hello"])
+            .status
+            .success()
+    );
+    assert_eq!(store.stop(), Some(0));
+    std::fs::remove_dir_all(data.join("replica-2")).unwrap();
+    let store = Dev::start(&data, &[]);
+    assert_eq!(text(&store.quorate(&["get", "greeting"]).stdout), "hello");
+    let status = store.quorate(&["status"]);
+    let status = text(&status.stdout);
+    assert!(status.contains("2 of 3 members"), "{status}");
+    assert!(status.contains("a stranger"), "{status}");
+}
