@@ -1,0 +1,11 @@
+//! Coordinators: the machine that runs one, and how clients reach it.
+
+mod config_object;
+mod finding;
+mod front;
+mod host;
+mod request;
+
+pub(crate) use config_object::ConfigObject;
+pub(crate) use front::Front;
+pub(crate) use host::{CoordinatorHost, Surroundings};

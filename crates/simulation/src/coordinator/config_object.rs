@@ -1,0 +1,109 @@
+//! The object in which the sequence of configs lies, in place of a ConfigMap.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use quorate_coordinator::membership::{
+    ConfigStore, ConfigStoreError, StoreVersion, StoredConfig, SwapOutcome,
+};
+use quorate_register::Config;
+
+use crate::random::Random;
+
+/// A [`ConfigStore`] in memory that is slow, fails, and sometimes fails after it did what it
+/// was asked.
+pub(crate) struct ConfigObject {
+    content: Mutex<Content>,
+    /// Seldom enough that every coordinator finds its way.
+    failures: f64,
+    random: Random,
+}
+
+#[derive(Default)]
+struct Content {
+    version: u64,
+    stored: Option<(Arc<Config>, bool)>,
+}
+
+impl ConfigObject {
+    /// An object that does not exist yet.
+    pub(crate) fn new(seed: u64) -> Self {
+        let random = Random::new(seed, "config object");
+        Self {
+            content: Mutex::default(),
+            failures: random.pick(&[0.0, 0.2]),
+            random,
+        }
+    }
+
+    /// Waits as a network does; an error when the answer is lost.
+    async fn travel(&self) -> Result<(), ConfigStoreError> {
+        tokio::time::sleep(self.wait()).await;
+        match self.random.chance(self.failures) {
+            true => Err(ConfigStoreError {
+                problem: "the config object did not answer".into(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        self.random.milliseconds(0..=20)
+    }
+
+    /// Replaces the content if `current` says it may; `true` when it was replaced.
+    fn replace(
+        &self,
+        config: &Config,
+        active: bool,
+        current: impl FnOnce(&Content) -> bool,
+    ) -> SwapOutcome {
+        let mut content = self.content.lock();
+        if !current(&content) {
+            return SwapOutcome::Conflict;
+        }
+        content.version += 1;
+        content.stored = Some((Arc::new(config.clone()), active));
+        SwapOutcome::Swapped(StoreVersion(content.version.to_string()))
+    }
+}
+
+#[async_trait]
+impl ConfigStore for ConfigObject {
+    async fn read(&self) -> Result<Option<StoredConfig>, ConfigStoreError> {
+        self.travel().await?;
+        let content = self.content.lock();
+        Ok(content
+            .stored
+            .as_ref()
+            .map(|(config, active)| StoredConfig {
+                config: config.clone(),
+                active: *active,
+                version: StoreVersion(content.version.to_string()),
+            }))
+    }
+
+    async fn create(&self, config: &Config) -> Result<SwapOutcome, ConfigStoreError> {
+        self.travel().await?;
+        let outcome = self.replace(config, false, |content| content.stored.is_none());
+        self.travel().await?;
+        Ok(outcome)
+    }
+
+    async fn swap(
+        &self,
+        version: &StoreVersion,
+        config: &Config,
+        active: bool,
+    ) -> Result<SwapOutcome, ConfigStoreError> {
+        self.travel().await?;
+        let is_current = |content: &Content| {
+            content.stored.is_some() && content.version.to_string() == version.0
+        };
+        let outcome = self.replace(config, active, is_current);
+        self.travel().await?;
+        Ok(outcome)
+    }
+}

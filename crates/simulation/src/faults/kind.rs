@@ -1,0 +1,52 @@
+//! The kinds of faults.
+
+/// Something that happens to machines or connections, for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// A replica's process dies and loses what is not synced; it starts again later.
+    CrashReplica,
+    /// All replicas' processes die at once, as in a power failure.
+    CrashAllReplicas,
+    /// A replica's process stands still.
+    PauseReplica,
+    /// A replica's next sync fails, and its process ends.
+    FailSync,
+    /// A replica's disk is full.
+    FillDisk,
+    /// A replica's disk is lost; it comes back empty, under a new id. Never more than a
+    /// minority in one run.
+    WipeDisk,
+    /// A coordinator's process dies in the midst of its operations.
+    CrashCoordinator,
+    /// A coordinator shuts down: its operations end, answered.
+    StopCoordinator,
+    /// A coordinator's process stands still.
+    PauseCoordinator,
+    /// Requests, or answers, between one coordinator and one replica are lost.
+    CutOneWay,
+    /// A coordinator and a replica cannot reach each other.
+    CutLink,
+    /// No coordinator reaches one replica.
+    IsolateReplica,
+    /// One coordinator reaches only some replicas.
+    Partition,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[
+        Self::CrashReplica,
+        Self::CrashAllReplicas,
+        Self::PauseReplica,
+        Self::FailSync,
+        Self::FillDisk,
+        Self::WipeDisk,
+        Self::CrashCoordinator,
+        Self::StopCoordinator,
+        Self::PauseCoordinator,
+        Self::CutOneWay,
+        Self::CutLink,
+        Self::IsolateReplica,
+        Self::Partition,
+    ];
+}

@@ -1,0 +1,76 @@
+//! Hunting planted bugs: a judge is trusted only after it caught what it is there for.
+
+use std::fmt;
+
+use quorate_register::mutation::{Mutation, plant};
+
+use crate::invariant::Invariant;
+use crate::run::{Run, simulate};
+use crate::settings::Settings;
+
+/// How a planted bug was caught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Catch {
+    /// The seed that caught it, and as seeds are tried from 0, how many came before.
+    pub seed: u64,
+    /// What was broken.
+    pub invariant: Invariant,
+}
+
+/// What a hunt found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hunt {
+    /// What was planted.
+    pub mutation: Mutation,
+    /// The first seed in which any invariant was broken.
+    pub first: Option<Catch>,
+    /// The first seed in which clients themselves could tell, without a look at a disk: their
+    /// history is not linearizable, or their operations do not end.
+    pub by_clients: Option<Catch>,
+}
+
+/// Runs the seeds from 0 with the bug planted on this thread until it is caught in both ways,
+/// at most `bound` of them.
+pub fn hunt(mutation: Mutation, bound: u64) -> Hunt {
+    let mut found = Hunt {
+        mutation,
+        first: None,
+        by_clients: None,
+    };
+    for seed in 0..bound {
+        let run = simulate_planted(mutation, seed);
+        let broken = || run.broken.iter().map(|broken| broken.invariant);
+        let catch = |invariant| Catch { seed, invariant };
+        found.first = found.first.or(broken().next().map(catch));
+        let visible =
+            |invariant: &_| matches!(invariant, Invariant::Linearizable | Invariant::Liveness);
+        found.by_clients = found.by_clients.or(broken().find(visible).map(catch));
+        if found.by_clients.is_some() {
+            break;
+        }
+    }
+    found
+}
+
+/// The run of a seed with a bug planted.
+pub fn simulate_planted(mutation: Mutation, seed: u64) -> Run {
+    plant(Some(mutation));
+    let run = simulate(&Settings::of(seed));
+    plant(None);
+    run
+}
+
+/// A row of the table: name, and per way the seeds needed, what was broken, and the seed.
+impl fmt::Display for Hunt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let catch = |catch: Option<Catch>| match catch {
+            Some(Catch { seed, invariant }) => {
+                format!("{:>5} | {:>5} | {:<22}", seed + 1, seed, invariant.name())
+            }
+            None => format!("{:>5} | {:>5} | {:<22}", "-", "-", "not caught"),
+        };
+        let name = self.mutation.name();
+        let (first, by_clients) = (catch(self.first), catch(self.by_clients));
+        write!(f, "| {name:<50} | {first} | {by_clients} |")
+    }
+}

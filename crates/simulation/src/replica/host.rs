@@ -1,0 +1,226 @@
+//! A machine with a disk, on which a replica's process runs, dies and starts again.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use prometheus::Registry;
+use quorate_replica::memory::MemoryStore;
+use quorate_replica::{CommitLimits, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::disk::Disk;
+use super::request::{ReplicaAnswer, ReplicaRequest};
+use crate::gate::Gate;
+use crate::network::{Host, Served};
+use crate::random::Random;
+use crate::settings::Settings;
+use crate::trace::Trace;
+
+/// The machine of one replica.
+pub(crate) struct ReplicaHost {
+    /// Itself, for the task of its committer.
+    this: Weak<Self>,
+    pod: String,
+    commit: CommitLimits,
+    cached_timestamps: usize,
+    sync_ms: RangeInclusive<u64>,
+    random: Random,
+    trace: Trace,
+    gate: Gate,
+    disk: Disk,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    process: Option<Process>,
+    /// The run is over.
+    stopped: bool,
+    /// Those of every process there was.
+    metrics: Vec<ReplicaMetrics>,
+}
+
+struct Process {
+    replica: LocalReplica<MemoryStore>,
+    committer: AbortHandle,
+    dead: CancellationToken,
+}
+
+impl ReplicaHost {
+    /// A machine with an empty disk and no process yet.
+    pub(crate) fn new(index: usize, settings: &Settings, trace: Trace) -> Arc<Self> {
+        let pod = format!("r{index}");
+        let random = Random::new(settings.seed, &pod);
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            commit: settings.commit,
+            cached_timestamps: settings.cached_timestamps,
+            sync_ms: settings.sync_ms.clone(),
+            disk: Disk::new(&random),
+            random,
+            trace,
+            gate: Gate::default(),
+            state: Mutex::default(),
+            pod,
+        })
+    }
+
+    /// The name of its pod.
+    pub(crate) fn pod(&self) -> &str {
+        &self.pod
+    }
+
+    /// The disk, which outlives the process.
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Starts the process on what the disk has; `false` when one is running.
+    pub(crate) fn start(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.process.is_some() || state.stopped {
+            return false;
+        }
+        // A disk that was full or failing works again for the new process.
+        self.disk.memory().set_free_bytes(u64::MAX);
+        let options = ReplicaOptions {
+            limits: self.commit,
+            cached_timestamps: self.cached_timestamps,
+            ..ReplicaOptions::new(self.disk.replica_id(), &self.pod)
+        };
+        let metrics = ReplicaMetrics::new(&Registry::new(), &self.pod);
+        let metrics = metrics.expect("the registry is empty");
+        state.metrics.push(metrics.clone());
+        let store = MemoryStore::open(self.disk.memory().clone());
+        let (replica, committer) = LocalReplica::new(store, options, metrics);
+        let dead = CancellationToken::new();
+        let (this, process_dead) = (self.this.clone(), dead.clone());
+        let committer = tokio::spawn(async move {
+            let Some(host) = this.upgrade() else { return };
+            if let Err(error) = host.gate.hold(committer.run()).await {
+                host.failed(&process_dead, &error);
+            }
+        });
+        state.process = Some(Process {
+            replica,
+            committer: committer.abort_handle(),
+            dead,
+        });
+        self.note("replica started", &"starts");
+        true
+    }
+
+    /// Ends the process at once: what is not synced is lost. `false` when none is running.
+    pub(crate) fn crash(&self) -> bool {
+        let Some(process) = self.state.lock().process.take() else {
+            return false;
+        };
+        self.disk.observe();
+        process.dead.cancel();
+        process.committer.abort();
+        self.gate.open();
+        self.note("replica crashed", &"crashes");
+        true
+    }
+
+    /// A store that failed ends its process, as a replica's `main` does; whoever runs it there
+    /// starts it again.
+    fn failed(&self, dead: &CancellationToken, error: &StoreError) {
+        if dead.is_cancelled() {
+            return;
+        }
+        self.note("sync failed", &format!("{error}: the process ends"));
+        let restart_after = self.random.milliseconds(1..=200);
+        let this = self.this.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(restart_after).await;
+            if let Some(host) = this.upgrade() {
+                host.start();
+            }
+        });
+        self.crash();
+    }
+
+    /// Ends the process in good order and for ever.
+    pub(crate) fn stop(&self) {
+        self.resume();
+        let mut state = self.state.lock();
+        state.stopped = true;
+        state.process = None;
+    }
+
+    /// Empties the disk, while no process runs.
+    pub(crate) fn wipe(&self) {
+        let stopped = self.state.lock().process.is_none();
+        assert!(stopped, "no process runs on a disk that is wiped");
+        self.disk.wipe(&self.random);
+        self.note("disk wiped", &"the disk is wiped");
+    }
+
+    fn note(&self, kind: &'static str, text: &dyn fmt::Display) {
+        self.trace.event(kind, format_args!("{}: {text}", self.pod));
+    }
+
+    /// Stops the process without ending it.
+    pub(crate) fn pause(&self) {
+        self.gate.close();
+        self.note("replica paused", &"is paused");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        if self.gate.open() {
+            self.note("replica resumed", &"goes on");
+        }
+    }
+
+    /// The violations that all its processes counted.
+    pub(crate) fn violations(&self) -> u64 {
+        let state = self.state.lock();
+        state.metrics.iter().map(ReplicaMetrics::violations).sum()
+    }
+
+    /// The requests that all its processes count as in flight.
+    pub(crate) fn requests_in_flight(&self) -> i64 {
+        let state = self.state.lock();
+        let metrics = state.metrics.iter();
+        metrics.map(ReplicaMetrics::requests_in_flight).sum()
+    }
+}
+
+impl Host for ReplicaHost {
+    type Request = ReplicaRequest;
+    type Answer = ReplicaAnswer;
+
+    async fn serve(&self, request: ReplicaRequest) -> Served<ReplicaAnswer> {
+        // A machine that is paused takes connections and does nothing with them.
+        self.gate.hold(std::future::ready(())).await;
+        let process = {
+            let state = self.state.lock();
+            let process = state.process.as_ref();
+            process.map(|process| (process.replica.clone(), process.dead.clone()))
+        };
+        let Some((replica, dead)) = process else {
+            return Served::Refused;
+        };
+        if request.stores() {
+            let duration = self.random.milliseconds(self.sync_ms.clone());
+            self.disk.memory().set_sync_duration(duration);
+            let duration = self.random.milliseconds(self.sync_ms.clone());
+            self.disk.memory().set_publish_duration(duration);
+        }
+        let served = tokio::select! {
+            biased;
+            () = dead.cancelled() => Served::Died,
+            answer = self.gate.hold(request.perform(&replica)) => Served::Answered(answer),
+        };
+        self.disk.observe();
+        served
+    }
+}
+
+#[cfg(test)]
+mod tests;

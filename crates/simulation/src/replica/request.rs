@@ -1,0 +1,134 @@
+//! What a replica is asked and answers, as values that can travel.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_register::{
+    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
+    Timestamp, Write,
+};
+
+use crate::trace::{Short, shown_key};
+
+/// A call of [`Replica`] with its timeout.
+#[derive(Debug, Clone)]
+pub(crate) struct ReplicaRequest {
+    pub(super) method: Method,
+    pub(super) timeout: Duration,
+}
+
+/// Which call.
+#[derive(Debug, Clone)]
+pub(super) enum Method {
+    Read(Fence, Key),
+    ReadTimestamp(Fence, Key),
+    Write(Fence, Write),
+    Scan(Fence, PageRequest),
+    Adopt {
+        replica_id: ReplicaId,
+        config: Arc<Config>,
+        active: bool,
+    },
+    Identify,
+}
+
+/// What the call returned when it went well.
+#[derive(Debug)]
+pub(super) enum Returned {
+    Pair(Pair),
+    Timestamp(Timestamp),
+    Page(Page),
+    Identity(Identity),
+    Nothing,
+}
+
+/// What the call returned.
+#[derive(Debug)]
+pub(crate) struct ReplicaAnswer(pub(super) Result<Returned, ReplicaError>);
+
+impl ReplicaRequest {
+    /// Whether something is to be stored.
+    pub(super) fn stores(&self) -> bool {
+        matches!(self.method, Method::Write(..) | Method::Adopt { .. })
+    }
+
+    /// Makes the call.
+    pub(super) async fn perform(&self, replica: &impl Replica) -> ReplicaAnswer {
+        let timeout = self.timeout;
+        ReplicaAnswer(match &self.method {
+            Method::Read(fence, key) => {
+                let pair = replica.local_read(fence, key, timeout).await;
+                pair.map(Returned::Pair)
+            }
+            Method::ReadTimestamp(fence, key) => {
+                let timestamp = replica.local_read_timestamp(fence, key, timeout).await;
+                timestamp.map(Returned::Timestamp)
+            }
+            Method::Write(fence, write) => {
+                let written = replica.local_write(fence, write, timeout).await;
+                written.map(|()| Returned::Nothing)
+            }
+            Method::Scan(fence, request) => {
+                let page = replica.scan(fence, request, timeout).await;
+                page.map(Returned::Page)
+            }
+            Method::Adopt {
+                replica_id,
+                config,
+                active,
+            } => {
+                let adopted = replica.adopt(*replica_id, config, *active, timeout).await;
+                adopted.map(|()| Returned::Nothing)
+            }
+            Method::Identify => replica.identify(timeout).await.map(Returned::Identity),
+        })
+    }
+}
+
+impl fmt::Display for ReplicaRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.method {
+            Method::Read(_, key) => write!(f, "local_read {}", shown_key(key)),
+            Method::ReadTimestamp(_, key) => write!(f, "local_read_timestamp {}", shown_key(key)),
+            Method::Write(_, Write { key, pair, .. }) => {
+                write!(f, "local_write {} = {}", shown_key(key), Shown(pair))
+            }
+            Method::Scan(..) => f.write_str("scan"),
+            Method::Adopt { config, active, .. } => {
+                let known = if *active { " as active" } else { "" };
+                write!(f, "adopt epoch {}{known}", config.epoch())
+            }
+            Method::Identify => f.write_str("identify"),
+        }
+    }
+}
+
+impl fmt::Display for ReplicaAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ok(Returned::Pair(pair)) => write!(f, "{}", Shown(pair)),
+            Ok(Returned::Timestamp(timestamp)) => write!(f, "{}", Short(*timestamp)),
+            Ok(Returned::Page(page)) => write!(f, "{} pairs", page.pairs.len()),
+            Ok(Returned::Identity(identity)) => match &identity.config {
+                Some(held) => write!(f, "{} at {}", identity.pod, held.config.epoch()),
+                None => write!(f, "{} without a config", identity.pod),
+            },
+            Ok(Returned::Nothing) => f.write_str("done"),
+            Err(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// A pair as the trace prints it.
+struct Shown<'a>(&'a Pair);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timestamp = Short(self.0.timestamp);
+        match &self.0.value {
+            Some(value) => write!(f, "{timestamp} {:?}", String::from_utf8_lossy(value)),
+            None => write!(f, "{timestamp} no value"),
+        }
+    }
+}

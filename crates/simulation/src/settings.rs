@@ -1,0 +1,147 @@
+//! What a run is like: everything follows from its seed.
+
+mod draw;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use quorate_coordinator::QuorumOptions;
+use quorate_replica::CommitLimits;
+use quorate_workload::{Abandon, Workload};
+
+use crate::faults::FaultKind;
+
+/// A run before it begins.
+///
+/// Runs differ much from each other on purpose: each has only some of the faults, and its
+/// own sizes and limits. A run with all of them would rarely get far enough into any.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The number all randomness of the run follows from.
+    pub seed: u64,
+    /// How many replicas there are.
+    pub replicas: usize,
+    /// How many coordinators there are.
+    pub coordinators: usize,
+    /// How many clients there are; each makes one call at a time.
+    pub clients: u64,
+    /// How many calls they make together while faults happen.
+    pub operations: u64,
+    /// What they ask for.
+    pub workload: Workload,
+    /// What each call is given as its timeout.
+    pub client_timeout: Duration,
+    /// Calls that are abandoned on purpose.
+    pub abandon: Option<Abandon>,
+    /// How quorum calls are made.
+    pub quorum: QuorumOptions,
+    /// How many operations a coordinator admits at once.
+    pub operations_in_flight: usize,
+    /// How long a coordinator that starts waits for each replica.
+    pub find_limit: Duration,
+    /// Limits of the replicas' commit queues.
+    pub commit: CommitLimits,
+    /// For how many keys a replica remembers the timestamp.
+    pub cached_timestamps: usize,
+    /// How long a sync takes, in milliseconds; drawn anew for each write that arrives.
+    pub sync_ms: RangeInclusive<u64>,
+    /// What messages suffer.
+    pub weather: Weather,
+    /// What machines suffer.
+    pub faults: FaultSettings,
+}
+
+/// What happens to messages on their way, until the run heals.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weather {
+    /// How long a message takes at most on an ordinary link, in milliseconds. Each link and
+    /// direction draws its own from zero to this.
+    pub usual_ms: u64,
+    /// The share of messages that take longer, up to `slow_ms`, and are overtaken.
+    pub slow: f64,
+    /// How long such a message takes at most, in milliseconds.
+    pub slow_ms: u64,
+    /// The share of messages that are lost.
+    pub lost: f64,
+    /// The share of requests that arrive twice.
+    pub duplicated: f64,
+    /// The share of abandoned requests whose abandonment reaches the other end.
+    pub cancelled: f64,
+}
+
+/// Which faults happen, and how often.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultSettings {
+    /// The kinds that happen, each alike.
+    pub kinds: Vec<FaultKind>,
+    /// How long nothing new happens between two faults, in milliseconds.
+    pub every_ms: RangeInclusive<u64>,
+    /// How long a fault lasts, in milliseconds.
+    pub lasts_ms: RangeInclusive<u64>,
+    /// Whether they begin before the first config is made.
+    pub from_the_start: bool,
+}
+
+/// The settings in a few lines, with which each trace begins.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed,
+            replicas,
+            coordinators,
+            clients,
+            operations,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "seed {seed}: {replicas} replicas, {coordinators} coordinators, {clients} clients, {operations} operations"
+        )?;
+        writeln!(f, "{:?}", self.workload)?;
+        writeln!(
+            f,
+            "client timeout {:?}, {:?}",
+            self.client_timeout, self.abandon
+        )?;
+        writeln!(f, "{:?}", self.quorum)?;
+        writeln!(
+            f,
+            "coordinators: {} operations at most, {:?} to find the config",
+            self.operations_in_flight, self.find_limit
+        )?;
+        writeln!(
+            f,
+            "replicas: {:?}, {} cached timestamps, syncs of {:?} ms",
+            self.commit, self.cached_timestamps, self.sync_ms
+        )?;
+        writeln!(f, "{:?}", self.weather)?;
+        writeln!(f, "{:?}", self.faults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_has_one_run_and_another_seed_another() {
+        let text = |seed| {
+            Settings::of(seed)
+                .to_string()
+                .replace(&seed.to_string(), "")
+        };
+        assert_eq!(text(1), text(1));
+        assert_ne!(text(1), text(2));
+    }
+
+    #[test]
+    fn every_fault_kind_is_in_some_run_and_some_run_has_none() {
+        let runs: Vec<_> = (0..200).map(Settings::of).collect();
+        for kind in FaultKind::ALL {
+            let has = |run: &&Settings| run.faults.kinds.contains(kind);
+            assert!(runs.iter().filter(has).count() > 20, "{kind:?}");
+        }
+        assert!(runs.iter().any(|run| run.faults.kinds.is_empty()));
+    }
+}

@@ -1,0 +1,95 @@
+//! Drawing the settings of a run.
+
+use quorate_coordinator::{Backoff, QuorumOptions};
+use quorate_replica::CommitLimits;
+use quorate_workload::{Abandon, KeyDistribution, Mix, Workload};
+
+use super::{FaultSettings, Settings, Weather};
+use crate::faults::FaultKind;
+use crate::random::Random;
+
+impl Settings {
+    /// The run of a seed.
+    pub fn of(seed: u64) -> Self {
+        let random = Random::new(seed, "settings");
+        Self {
+            seed,
+            replicas: random.pick(&[3, 3, 3, 3, 3, 3, 5, 5, 4, 2, 1]),
+            coordinators: random.pick(&[1, 2, 2, 3]),
+            clients: random.pick(&[3, 4, 5, 8]),
+            operations: random.number(60..=150),
+            workload: workload(&random),
+            client_timeout: random.milliseconds(60..=900),
+            abandon: random.chance(0.6).then(|| Abandon {
+                share: random.pick(&[0.05, 0.2, 0.4]),
+                within: random.milliseconds(20..=200),
+            }),
+            quorum: QuorumOptions {
+                attempt_timeout: random.milliseconds(20..=200),
+                backoff: Backoff {
+                    first: random.milliseconds(1..=20),
+                    most: random.milliseconds(20..=100),
+                },
+                background_writes: random.pick(&[0, 1, 4, 4096]),
+                background_timeout: random.milliseconds(20..=500),
+                ..QuorumOptions::default()
+            },
+            operations_in_flight: random.pick(&[3, 10_000, 10_000]),
+            find_limit: random.milliseconds(100..=300),
+            commit: CommitLimits {
+                queued_entries: random.pick(&[4, 16_384, 16_384]),
+                batch_entries: random.pick(&[1, 2, 1024, 1024]),
+                batch_bytes: random.pick(&[1, 4 << 20, 4 << 20]),
+                ..CommitLimits::default()
+            },
+            cached_timestamps: random.pick(&[1, 64]),
+            sync_ms: 0..=random.pick(&[0, 2, 10, 40]),
+            weather: weather(&random),
+            faults: fault_settings(&random),
+        }
+    }
+}
+
+fn workload(random: &Random) -> Workload {
+    let keys = random.pick(&[1, 1, 2, 3]);
+    let hot = KeyDistribution::Hot {
+        keys: 1,
+        share: 0.8,
+    };
+    Workload {
+        keys,
+        key_prefix: "k".into(),
+        distribution: match keys > 1 && random.chance(0.5) {
+            true => hot,
+            false => KeyDistribution::Uniform,
+        },
+        mix: Mix {
+            get: random.pick(&[30, 50, 80]),
+            set: random.pick(&[20, 40]),
+            delete: random.pick(&[0, 0, 5, 15]),
+        },
+        value_bytes: 1..=12,
+    }
+}
+
+fn weather(random: &Random) -> Weather {
+    Weather {
+        usual_ms: random.pick(&[1, 4, 4, 15, 40]),
+        slow: random.pick(&[0.0, 0.02, 0.1]),
+        slow_ms: random.number(50..=400),
+        lost: random.pick(&[0.0, 0.0, 0.02, 0.1, 0.2]),
+        duplicated: random.pick(&[0.0, 0.02, 0.2]),
+        cancelled: random.pick(&[0.0, 0.5, 1.0]),
+    }
+}
+
+fn fault_settings(random: &Random) -> FaultSettings {
+    let share = random.pick(&[0.0, 0.3, 0.5, 0.8]);
+    let kinds = FaultKind::ALL.iter().copied();
+    FaultSettings {
+        kinds: kinds.filter(|_| random.chance(share)).collect(),
+        every_ms: 1..=random.pick(&[40, 120, 300]),
+        lasts_ms: 5..=random.pick(&[60, 200, 600]),
+        from_the_start: random.chance(0.15),
+    }
+}

@@ -1,0 +1,59 @@
+//! The seeds: each is run twice, compared, and then judged.
+
+use std::env;
+
+use quorate_simulation::{Seeds, listed, on_all_cores, simulate_twice};
+
+const ONCE_FAILED: &str = include_str!("../seeds.txt");
+
+/// What is wrong with a seed's run, with the command that shows it again.
+fn failure(seed: u64) -> Option<String> {
+    let findings = match simulate_twice(seed) {
+        Ok(run) if run.broken.is_empty() => return None,
+        Ok(run) => run.to_string(),
+        Err(diverged) => format!("seed {seed}: {diverged}\n"),
+    };
+    Some(format!(
+        "{findings}  to see it again: SIMULATION_SEED={seed} cargo test -p quorate-simulation --test seeds every -- --nocapture\n"
+    ))
+}
+
+fn assert_all_keep_every_invariant(seeds: &[u64]) {
+    let failures = on_all_cores(seeds, |seed| failure(*seed));
+    let failures: Vec<_> = failures.into_iter().flatten().collect();
+    assert!(
+        failures.is_empty(),
+        "{} of {} seeds fail:\n{}",
+        failures.len(),
+        seeds.len(),
+        failures[..failures.len().min(10)].concat()
+    );
+}
+
+#[test]
+fn seeds_that_once_failed_keep_every_invariant() {
+    assert_all_keep_every_invariant(&listed(ONCE_FAILED).unwrap());
+}
+
+#[test]
+fn every_seed_keeps_every_invariant() {
+    let variable = |name| env::var(name).ok();
+    let (one, range) = (variable("SIMULATION_SEED"), variable("SIMULATION_SEEDS"));
+    match Seeds::named(one.as_deref(), range.as_deref()).unwrap() {
+        Seeds::One(seed) => show(seed),
+        Seeds::Range(seeds) => assert_all_keep_every_invariant(&seeds.collect::<Vec<_>>()),
+    }
+}
+
+/// Prints a run for a person, with the bug that `SIMULATION_MUTATION` names, if any.
+fn show(seed: u64) {
+    #[cfg(feature = "mutations")]
+    if let Ok(name) = env::var("SIMULATION_MUTATION") {
+        use quorate_register::mutation::{Mutation, plant};
+        let named = Mutation::ALL.iter().find(|m| m.name() == name);
+        plant(Some(*named.expect("SIMULATION_MUTATION names a mutation")));
+    }
+    let run = simulate_twice(seed).unwrap_or_else(|diverged| panic!("seed {seed}: {diverged}"));
+    println!("{}\n{}{:#?}", run.trace, run.history_text(), run.counts);
+    assert!(run.broken.is_empty(), "{run}");
+}
