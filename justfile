@@ -1,0 +1,47 @@
+# Recipes for people. CI runs .ci/run; `just ci` is the same.
+
+# Lists the recipes.
+default:
+    @just --list --unsorted
+
+# A whole store in this process; Ctrl-C ends it and keeps the data.
+dev *ARGS:
+    cargo run --release --bin quorate -- dev {{ ARGS }}
+
+# Builds everything, optimised.
+build:
+    cargo build --workspace --release
+
+# All tests.
+test *ARGS:
+    cargo test --workspace {{ ARGS }}
+
+# Formatting, clippy and rustdoc, with warnings as errors.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Formats the code.
+format:
+    cargo fmt --all
+
+# Licences, banned crates and sources; needs no network.
+deny:
+    cargo deny check bans licenses sources
+
+# Known vulnerabilities; asks the RustSec database.
+advisories:
+    cargo deny check advisories
+
+# Plants each bug of docs/protocol.md and demands that the simulation finds it.
+simulate *ARGS:
+    cargo test -p quorate-simulation --features mutations {{ ARGS }}
+
+# Kills real replicas with SIGKILL under load, again and again.
+crash *ARGS:
+    cargo test -p quorate-replica --test crash {{ ARGS }} -- --nocapture
+
+# What CI runs.
+ci:
+    .ci/run
