@@ -7,6 +7,7 @@
 //! - [`ReplicaService`] serves any [`Replica`](quorate_register::Replica), [`RemoteReplica`]
 //!   is one behind a channel; likewise [`RegisterService`] and [`RemoteRegister`] for
 //!   [`Register`](quorate_register::Register).
+//! - [`exchange`]: many calls on one stream, which is how a coordinator talks to a replica.
 //! - [`error`]: between [`OperationError`](quorate_register::OperationError) and
 //!   [`tonic::Status`], the one place that chooses codes.
 //! - [`transport`]: channels and servers with every timeout and limit set.
@@ -14,6 +15,7 @@
 pub mod convert;
 pub mod deadline;
 pub mod error;
+pub mod exchange;
 mod generated;
 mod limits;
 mod register;

@@ -169,7 +169,8 @@ impl ReplicaError {
 /// One replica: the store in this process (*loopback*), or one behind a network.
 ///
 /// Dropping a call's future abandons the call: what it held is freed, and a write may or
-/// may not be carried out.
+/// may not be carried out. `timeout` says how long the caller waits. A call over a network
+/// ends by itself then, with [`ReplicaError::TimedOut`].
 #[async_trait]
 pub trait Replica: Send + Sync {
     /// The pair of `key`, synced; [`Pair::UNWRITTEN`] if there is none.

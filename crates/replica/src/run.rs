@@ -100,7 +100,9 @@ pub async fn serve<S: Store>(
     listener: tokio::net::TcpListener,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
-    let service = ReplicaService::new(Arc::new(replica), MESSAGE_LIMITS).into_server();
+    let service = ReplicaService::new(Arc::new(replica), MESSAGE_LIMITS)
+        .until(shutdown.stop_accepting.clone())
+        .into_server();
     let phases = transport::Phases {
         draining: shutdown.draining.clone(),
         stop_accepting: shutdown.stop_accepting.clone(),

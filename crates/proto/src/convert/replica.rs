@@ -105,18 +105,30 @@ pub fn local_write(
     limits: Limits,
 ) -> Result<(Fence, Write), ReplicaError> {
     let fence = required("fence", request.fence)?;
-    let key = key(&request.key)?;
-    let message = request
-        .pair
-        .ok_or_else(|| InvalidMessage::new("pair", "it is missing"))?;
+    let write = local_write_parts(&request.key, request.pair, request.origin_epoch, limits)?;
+    Ok((fence, write))
+}
+
+/// What a LocalWrite stores.
+///
+/// # Errors
+/// As [`local_write`].
+pub(super) fn local_write_parts(
+    key_bytes: &Bytes,
+    message: Option<v1::Pair>,
+    origin: Option<v1::Epoch>,
+    limits: Limits,
+) -> Result<Write, ReplicaError> {
+    let key = key(key_bytes)?;
+    let message = message.ok_or_else(|| InvalidMessage::new("pair", "it is missing"))?;
     let pair = pair(message, limits).map_err(|error| error.within("pair"))?;
     if pair.timestamp == Timestamp::ZERO {
         let problem = "it is missing; a written pair has one";
         return Err(InvalidMessage::new("pair.timestamp", problem).into());
     }
     pair.verify(&key)?;
-    let origin: Epoch = required("origin_epoch", request.origin_epoch)?;
-    Ok((fence, Write { key, pair, origin }))
+    let origin: Epoch = required("origin_epoch", origin)?;
+    Ok(Write { key, pair, origin })
 }
 
 /// What a call answered that says no more than that it was done.
@@ -185,7 +197,7 @@ impl TryFrom<v1::IdentifyResponse> for Identity {
     }
 }
 
-fn refused(refusal: v1::Refusal) -> ReplicaError {
+pub(super) fn refused(refusal: v1::Refusal) -> ReplicaError {
     replica_error(refusal).unwrap_or_else(|error| malformed(error.within("refusal")))
 }
 

@@ -2,6 +2,7 @@
 
 mod remote;
 mod server;
+mod wire;
 
 pub use remote::RemoteReplica;
 pub use server::ReplicaService;

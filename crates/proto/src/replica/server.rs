@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_register::{Replica, ReplicaError};
+use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::wire::Exchanged;
 
 use crate::convert::refusal::refusal;
 use crate::convert::{replica as convert, scan};
+use crate::exchange::Answering;
 use crate::v1::{local_read_response, local_read_timestamp_response, replica_server};
 use crate::{Limits, deadline, v1};
 
@@ -20,12 +24,24 @@ use crate::{Limits, deadline, v1};
 pub struct ReplicaService<R: ?Sized> {
     limits: Limits,
     replica: Arc<R>,
+    stop: CancellationToken,
 }
 
 impl<R: Replica + ?Sized + 'static> ReplicaService<R> {
     /// Serves `replica` within these limits.
     pub fn new(replica: Arc<R>, limits: Limits) -> Self {
-        Self { limits, replica }
+        Self {
+            limits,
+            replica,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Ends the exchanges with `stop`, once what they were asked before is answered: they
+    /// would not end by themselves.
+    #[must_use]
+    pub fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     /// The service for a [`tonic::transport::Server`], its messages limited.
@@ -87,6 +103,21 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         };
         let refusal = refusal_of(result.await)?;
         Ok(Response::new(v1::LocalWriteResponse { refusal }))
+    }
+
+    type ExchangeStream = Answering<Exchanged<R>, Streaming<v1::ExchangeRequest>>;
+
+    async fn exchange(
+        &self,
+        request: Request<Streaming<v1::ExchangeRequest>>,
+    ) -> Result<Response<Self::ExchangeStream>, Status> {
+        let exchanged = Exchanged {
+            replica: self.replica.clone(),
+            limits: self.limits,
+        };
+        let stop = self.stop.clone().cancelled_owned();
+        let answering = Answering::new(exchanged, request.into_inner(), stop);
+        Ok(Response::new(answering))
     }
 
     async fn scan(

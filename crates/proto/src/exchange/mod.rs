@@ -1,0 +1,147 @@
+//! Many calls on one long-lived stream, batched without waiting for company.
+//!
+//! A unary gRPC call costs more processor time than the work of a replica that it asks for.
+//! On an *exchange* a message carries whatever calls are queued when the transport can take
+//! one: a lone call leaves at once, and under load a message carries hundreds. Nothing waits
+//! for company. Answers come back the same way, in any order.
+//!
+//! - [`Exchange`] is the calling end. Its calls are futures: dropping one takes the call out
+//!   of the queue, or has it cancelled at the other end if the answer does not come first.
+//! - [`Answering`] is the serving end: a stream of answers that takes in requests as it is
+//!   asked for more, so that a peer which does not read is not read from either.
+//! - A [`Wire`] says what the calls, answers and messages of one service are.
+//!
+//! Every call is answered exactly once: by its answer, or when the stream ends by
+//! [`Unanswered::Broken`]. An id is never used again, so an answer cannot reach another call.
+//! Both ends have limits; beyond them calls are refused, or wait at the sender.
+
+mod answering;
+mod calls;
+mod driver;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+pub use answering::{Answering, Opened, Service};
+pub use calls::Outgoing;
+pub(crate) use calls::{Calling, Unanswered};
+
+use calls::Calls;
+
+/// The most calls that one exchange has open at either end.
+pub(crate) const MAX_OPEN_CALLS: usize = 1 << calls::INDEX_BITS;
+
+/// The most bytes of keys and values that wait to be sent.
+const MAX_QUEUED_BYTES: usize = 64 << 20;
+
+/// A message takes no further call or answer once it has so many...
+const BATCH_ENTRIES: usize = 512;
+/// ... or so many bytes of keys and values, so that none is held up by the others for long.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// Calls and answers with more bytes than this travel alone, as unary calls: HTTP/2 sends
+/// these a frame at a time beside the exchange, which they would otherwise hold up.
+pub(crate) const MAX_ENTRY_BYTES: usize = 64 << 10;
+
+/// What the largest message takes: a batch that was not full before its last entry, and what
+/// surrounds the entries.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+/// What the calls of one service are, and how they travel.
+pub trait Wire: Send + Sync + 'static {
+    /// What is asked.
+    type Call: Send + 'static;
+    /// What is answered.
+    type Answer: Send + 'static;
+    /// A message of calls.
+    type Request: Send + 'static;
+    /// A message of answers.
+    type Response: Send + 'static;
+
+    /// How many bytes of keys and values a call has.
+    fn bytes(call: &Self::Call) -> usize;
+
+    /// The message of a batch: its calls with their ids, and the ids that are cancelled.
+    fn request(calls: Vec<(u64, Self::Call)>, cancelled: Vec<u64>) -> Self::Request;
+
+    /// The answers of a message, with the ids of their calls.
+    fn answers(response: Self::Response) -> impl Iterator<Item = (u64, Self::Answer)> + Send;
+
+    /// Opens the stream.
+    fn open(
+        &self,
+        outgoing: Outgoing<Self>,
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<Self::Response, Status>>, Status>> + Send
+    where
+        Self: Sized;
+}
+
+/// The calling end of an exchange; clones share it. It opens its stream when it is first
+/// used, again whenever that broke, and closes it when the last clone is dropped.
+pub(crate) struct Exchange<W: Wire> {
+    shared: Arc<Shared<W>>,
+}
+
+struct Shared<W: Wire> {
+    wire: Arc<W>,
+    calls: Arc<Calls<W>>,
+    started: AtomicBool,
+    closed: CancellationToken,
+}
+
+impl<W: Wire> Drop for Shared<W> {
+    fn drop(&mut self) {
+        self.closed.cancel();
+        self.calls.close();
+    }
+}
+
+impl<W: Wire> Clone for Exchange<W> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<W: Wire> Exchange<W> {
+    /// An exchange over this wire, not open yet.
+    pub(crate) fn new(wire: W) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                wire: Arc::new(wire),
+                calls: Arc::default(),
+                started: AtomicBool::new(false),
+                closed: CancellationToken::new(),
+            }),
+        }
+    }
+
+    /// Makes a call that ends within `timeout`, or some milliseconds later; it is queued when
+    /// this returns. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When there is no stream, or no room.
+    pub(crate) fn call(
+        &self,
+        call: W::Call,
+        timeout: Duration,
+    ) -> Result<Calling<'_, W>, Unanswered> {
+        let shared = &*self.shared;
+        if !shared.started.load(Ordering::Relaxed) && !shared.started.swap(true, Ordering::Relaxed)
+        {
+            let (wire, calls) = (shared.wire.clone(), shared.calls.clone());
+            let closed = shared.closed.clone();
+            tokio::spawn(async move {
+                closed.run_until_cancelled(driver::drive(wire, calls)).await;
+            });
+        }
+        shared.calls.queue(call, driver::sweeps(timeout))
+    }
+}
