@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use crate::live::{Live, LiveCounts, LiveSnapshot};
 use crate::membership::Membership;
 use crate::metrics::{CoordinatorMetrics, OperationObserver};
+use crate::operation::Operation;
 use crate::outcome::{End, error};
-use crate::quorum::{AttemptContext, Background, Call, Failure, Progress, QuorumOptions};
+use crate::quorum::{AttemptContext, Background, Call, Failure, GivenUp, Progress, QuorumOptions};
 
 /// What a coordinator is told at its start.
 #[derive(Debug, Clone)]
@@ -152,7 +153,7 @@ impl Coordinator {
     /// Performs one operation: admission, deadline, stop, outcome.
     async fn perform<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         bytes: usize,
         timeout: Option<Duration>,
         algorithm: impl AsyncFnOnce(&Call<'_>) -> Result<T, Failure>,
@@ -165,7 +166,7 @@ impl Coordinator {
 
     async fn admitted<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         bytes: usize,
         timeout: Option<Duration>,
         algorithm: impl AsyncFnOnce(&Call<'_>) -> Result<T, Failure>,
@@ -196,16 +197,16 @@ impl Coordinator {
                     Err(failure) => End::Failed(failure),
                 },
                 () = self.stop.cancelled() => {
-                    call.progress.give_up("stop");
+                    call.progress.give_up(GivenUp::Stop);
                     End::Stopped
                 }
                 () = sleep_until(deadline) => {
-                    call.progress.give_up("deadline");
+                    call.progress.give_up(GivenUp::Deadline);
                     End::Deadline
                 }
             }
         };
-        let error = error(end, operation != "get", &call.progress);
+        let error = error(end, operation.writes(), &call.progress);
         if let Some(phase) = error.details.get("phase") {
             let reason = error.reason.as_str().to_ascii_lowercase();
             self.context.metrics.missed_quorum(phase, &reason);
@@ -241,7 +242,7 @@ impl Coordinator {
     /// Set with a value, Delete without.
     async fn write(
         &self,
-        operation: &'static str,
+        operation: Operation,
         key: &Key,
         value: Option<Bytes>,
         timeout: Option<Duration>,
@@ -275,7 +276,9 @@ impl Register for Coordinator {
             .view()
             .map_or(1, |view| view.targets().len());
         let bytes = key.bytes().len() + members * self.value_bytes.expected();
-        let pair = self.perform("get", bytes, timeout, algorithm).await?;
+        let pair = self
+            .perform(Operation::Get, bytes, timeout, algorithm)
+            .await?;
         self.value_bytes
             .seen(pair.value.as_ref().map_or(0, Bytes::len));
         Ok(Entry {
@@ -290,7 +293,7 @@ impl Register for Coordinator {
         value: Bytes,
         timeout: Option<Duration>,
     ) -> Result<Version, OperationError> {
-        self.write("set", key, Some(value), timeout).await
+        self.write(Operation::Set, key, Some(value), timeout).await
     }
 
     async fn delete(
@@ -298,7 +301,7 @@ impl Register for Coordinator {
         key: &Key,
         timeout: Option<Duration>,
     ) -> Result<Version, OperationError> {
-        self.write("delete", key, None, timeout).await
+        self.write(Operation::Delete, key, None, timeout).await
     }
 }
 

@@ -10,6 +10,7 @@ mod coordinator;
 mod live;
 pub mod membership;
 mod metrics;
+mod operation;
 mod outcome;
 mod quorum;
 mod run;

@@ -83,7 +83,7 @@ impl Membership {
         {
             return view;
         }
-        let view = Arc::new(View::new(config, &*self.directory));
+        let view = Arc::new(View::new(config, &*self.directory, &self.metrics));
         self.metrics.operates_under(view.config());
         self.view.store(Some(view.clone()));
         self.epochs.send_replace(Some(view.config().epoch()));

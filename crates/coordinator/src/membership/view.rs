@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quorate_register::{Config, Fence, Replica};
 
 use super::Directory;
+use crate::metrics::{CoordinatorMetrics, MemberSeries};
 
 /// One member of a config, ready to be asked.
 pub struct Target {
@@ -14,6 +15,7 @@ pub struct Target {
     pub fence: Fence,
     /// The replica.
     pub replica: Arc<dyn Replica>,
+    pub(crate) metrics: MemberSeries,
 }
 
 /// A config proven active, with a [`Target`] per member in the order of [`Config::members`].
@@ -23,11 +25,16 @@ pub struct View {
 }
 
 impl View {
-    pub(crate) fn new(config: Arc<Config>, directory: &dyn Directory) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        directory: &dyn Directory,
+        metrics: &CoordinatorMetrics,
+    ) -> Self {
         let target = |member: &quorate_register::Member| Target {
             pod: member.pod.as_str().into(),
             fence: Fence::new(&config, member.replica_id),
             replica: directory.replica(member),
+            metrics: metrics.member(&member.pod),
         };
         let targets = config.members().iter().map(target).collect();
         Self { config, targets }

@@ -1,28 +1,39 @@
 //! What a coordinator counts. No key is a label.
 
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
-use quorate_register::{Applied, Config, OperationError, Reason, ReplicaError, majority};
-use quorate_runtime::metrics::registered;
-use tokio::time::Instant;
+mod observers;
+mod series;
 
-use crate::quorum::Phase;
+use std::sync::Arc;
+
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+use quorate_register::{Config, majority};
+use quorate_runtime::metrics::registered;
+
+pub(crate) use observers::{AttemptObserver, OperationObserver, PhaseObserver};
+pub(crate) use series::MemberSeries;
+
+use crate::operation::Operation;
+use crate::quorum::{GivenUp, Phase};
 use crate::{MemberStatus, Status};
+use series::OperationSeries;
 
 /// The metrics of one coordinator. Clones are the same metrics.
 #[derive(Debug, Clone)]
 pub struct CoordinatorMetrics {
     operations: IntCounterVec,
-    operation_duration: HistogramVec,
-    phase_duration: HistogramVec,
+    /// By [`Operation`].
+    by_operation: Arc<[OperationSeries; 3]>,
     in_flight: IntGauge,
     requests: IntCounterVec,
     request_duration: HistogramVec,
     retries: IntCounterVec,
     quorum_missed: IntCounterVec,
-    fast_path_reads: IntCounterVec,
-    cancelled_attempts: IntCounterVec,
+    fast_path_hits: IntCounter,
+    fast_path_misses: IntCounter,
+    /// By [`GivenUp`].
+    cancelled_attempts: Arc<[IntCounter; GivenUp::ALL.len()]>,
     background_writes: IntGauge,
     epoch: IntGauge,
     joint: IntGauge,
@@ -47,22 +58,39 @@ impl CoordinatorMetrics {
             registered(registry, HistogramVec::new(opts, labels)?)
         };
         let gauge = |name: &str, help: &str| registered(registry, IntGauge::new(name, help)?);
+        let operations = counter(
+            "quorate_operations_total",
+            "Operations by outcome: ok, not_applied, unknown, overloaded, invalid or cancelled.",
+            &["operation", "outcome"],
+        )?;
+        let operation_duration = duration(
+            "quorate_operation_duration_seconds",
+            "Time from an operation's arrival to its end, however it ended.",
+            &["operation"],
+        )?;
+        let phase_duration = duration(
+            "quorate_phase_duration_seconds",
+            "Time of one phase, from its first request to its quorum or its end.",
+            &["operation", "phase"],
+        )?;
+        let of = |operation| {
+            series::of_operation(&operations, &operation_duration, &phase_duration, operation)
+        };
+        let by_operation = Arc::new(Operation::ALL.map(of));
+        let fast_path_reads = counter(
+            "quorate_fast_path_reads_total",
+            "Read phases of gets: hit when a quorum had the largest pair, miss when it had to be written back.",
+            &["result"],
+        )?;
+        let cancelled_attempts = counter(
+            "quorate_cancelled_attempts_total",
+            "Requests to replicas that were given up, by the reason.",
+            &["reason"],
+        )?;
+        let given_up = |reason: GivenUp| cancelled_attempts.with_label_values(&[reason.name()]);
         let this = Self {
-            operations: counter(
-                "quorate_operations_total",
-                "Operations by outcome: ok, not_applied, unknown, overloaded, invalid or cancelled.",
-                &["operation", "outcome"],
-            )?,
-            operation_duration: duration(
-                "quorate_operation_duration_seconds",
-                "Time from an operation's arrival to its end, however it ended.",
-                &["operation"],
-            )?,
-            phase_duration: duration(
-                "quorate_phase_duration_seconds",
-                "Time of one phase, from its first request to its quorum or its end.",
-                &["operation", "phase"],
-            )?,
+            operations,
+            by_operation,
             in_flight: gauge(
                 "quorate_operations_in_flight",
                 "Operations being performed.",
@@ -87,16 +115,9 @@ impl CoordinatorMetrics {
                 "Operations that ended without a quorum, by phase and reason.",
                 &["phase", "reason"],
             )?,
-            fast_path_reads: counter(
-                "quorate_fast_path_reads_total",
-                "Read phases of gets: hit when a quorum had the largest pair, miss when it had to be written back.",
-                &["result"],
-            )?,
-            cancelled_attempts: counter(
-                "quorate_cancelled_attempts_total",
-                "Requests to replicas that were given up, by the reason.",
-                &["reason"],
-            )?,
+            fast_path_hits: fast_path_reads.with_label_values(&["hit"]),
+            fast_path_misses: fast_path_reads.with_label_values(&["miss"]),
+            cancelled_attempts: Arc::new(GivenUp::ALL.map(given_up)),
             background_writes: gauge(
                 "quorate_background_writes_in_flight",
                 "Writes that go on after their quorum was reached.",
@@ -153,9 +174,10 @@ impl CoordinatorMetrics {
                     .with_label_values(&[phase.name(), reason]);
             }
         }
-        for operation in ["get", "set", "delete"] {
-            for outcome in ["ok", "not_applied", "unknown", "overloaded"] {
-                self.operations.with_label_values(&[operation, outcome]);
+        for operation in Operation::ALL {
+            for outcome in ["not_applied", "unknown", "overloaded"] {
+                let labels = [operation.name(), outcome];
+                self.operations.with_label_values(&labels);
             }
         }
     }
@@ -167,15 +189,14 @@ impl CoordinatorMetrics {
     }
 
     pub(crate) fn read(&self, fast: bool) {
-        let result = if fast { "hit" } else { "miss" };
-        self.fast_path_reads.with_label_values(&[result]).inc();
+        match fast {
+            true => self.fast_path_hits.inc(),
+            false => self.fast_path_misses.inc(),
+        }
     }
 
-    pub(crate) fn cancelled_attempts(&self, reason: &str, count: usize) {
-        if count > 0 {
-            let counter = self.cancelled_attempts.with_label_values(&[reason]);
-            counter.inc_by(count as u64);
-        }
+    pub(crate) fn cancelled_attempts(&self, reason: GivenUp, count: usize) {
+        self.cancelled_attempts[reason as usize].inc_by(count as u64);
     }
 
     pub(crate) fn missed_quorum(&self, phase: &str, reason: &str) {
@@ -224,115 +245,5 @@ impl CoordinatorMetrics {
         };
         members("current", parts.current.len());
         members("next", parts.next.as_ref().map_or(0, Vec::len));
-    }
-}
-
-/// Observes an operation when it is dropped, so that abandoned ones count too.
-pub(crate) struct OperationObserver<'a> {
-    metrics: &'a CoordinatorMetrics,
-    operation: &'static str,
-    started: Instant,
-    outcome: &'static str,
-}
-
-impl<'a> OperationObserver<'a> {
-    pub(crate) fn begin(metrics: &'a CoordinatorMetrics, operation: &'static str) -> Self {
-        Self {
-            metrics,
-            operation,
-            started: Instant::now(),
-            outcome: "cancelled",
-        }
-    }
-
-    pub(crate) fn end(&mut self, error: Option<&OperationError>) {
-        self.outcome = match error {
-            None => "ok",
-            Some(error) => outcome(error),
-        };
-    }
-}
-
-/// The enumerated value of the label `outcome`.
-fn outcome(error: &OperationError) -> &'static str {
-    match (error.reason, error.applied) {
-        (Reason::InvalidArgument | Reason::RetryRefused | Reason::TimestampsExhausted, _) => {
-            "invalid"
-        }
-        (Reason::Overloaded, _) => "overloaded",
-        (_, Applied::No) => "not_applied",
-        (_, Applied::Maybe) => "unknown",
-    }
-}
-
-impl Drop for OperationObserver<'_> {
-    fn drop(&mut self) {
-        let labels = [self.operation, self.outcome];
-        self.metrics.operations.with_label_values(&labels).inc();
-        let durations = &self.metrics.operation_duration;
-        let duration = durations.with_label_values(&[self.operation]);
-        duration.observe(self.started.elapsed().as_secs_f64());
-    }
-}
-
-/// Observes a phase when it is dropped.
-pub(crate) struct PhaseObserver {
-    duration: Histogram,
-    started: Instant,
-}
-
-impl PhaseObserver {
-    pub(crate) fn begin(metrics: &CoordinatorMetrics, operation: &str, phase: Phase) -> Self {
-        let labels = [operation, phase.name()];
-        Self {
-            duration: metrics.phase_duration.with_label_values(&labels),
-            started: Instant::now(),
-        }
-    }
-}
-
-impl Drop for PhaseObserver {
-    fn drop(&mut self) {
-        self.duration.observe(self.started.elapsed().as_secs_f64());
-    }
-}
-
-/// Observes a request to a replica; one that is dropped before its end counts as cancelled.
-pub(crate) struct AttemptObserver<'a> {
-    metrics: &'a CoordinatorMetrics,
-    member: &'a str,
-    method: &'static str,
-    started: Instant,
-    code: &'static str,
-}
-
-impl<'a> AttemptObserver<'a> {
-    pub(crate) fn begin(
-        metrics: &'a CoordinatorMetrics,
-        member: &'a str,
-        method: &'static str,
-        started: Instant,
-    ) -> Self {
-        Self {
-            metrics,
-            member,
-            method,
-            started,
-            code: "cancelled",
-        }
-    }
-
-    pub(crate) fn end(&mut self, error: Option<&ReplicaError>) {
-        self.code = error.map_or("ok", ReplicaError::code);
-    }
-}
-
-impl Drop for AttemptObserver<'_> {
-    fn drop(&mut self) {
-        let labels = [self.member, self.method, self.code];
-        self.metrics.requests.with_label_values(&labels).inc();
-        let durations = &self.metrics.request_duration;
-        let duration = durations.with_label_values(&labels[..2]);
-        duration.observe(self.started.elapsed().as_secs_f64());
     }
 }

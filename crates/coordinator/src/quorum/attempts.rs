@@ -20,6 +20,15 @@ pub(crate) struct AttemptContext {
     pub(crate) metrics: CoordinatorMetrics,
 }
 
+/// What the attempts of one round share.
+pub(super) struct Round<R> {
+    pub(super) context: Arc<AttemptContext>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) view: Arc<View>,
+    pub(super) request: R,
+    pub(super) began: Instant,
+}
+
 /// Why a replica will not answer in this round.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -29,42 +38,100 @@ pub(crate) enum Refused {
     Stale(Arc<Config>),
 }
 
-/// Asks the `member` of `view` until it answers. Ends with an answer, with a final refusal, or
-/// by being dropped; the round and the operation bound its time.
-pub(crate) async fn ask<R: Request>(
-    context: Arc<AttemptContext>,
-    progress: Arc<Progress>,
-    view: Arc<View>,
+/// Asks the member of this index until it answers. Ends with an answer, with a final refusal,
+/// or by being dropped; the round and the operation bound its time.
+pub(super) async fn ask<R: Request>(
+    round: Arc<Round<R>>,
     member: usize,
-    request: R,
 ) -> Result<R::Answer, Refused> {
-    let target = view.target(member);
-    let (mut number, mut silent) = (0, 0);
+    match round.attempt(member, 1, 0, round.began).await {
+        Ok(answer) => Ok(answer),
+        // Boxed, so that what is made for every request stays small.
+        Err(error) => Box::pin(ask_again(&round, member, error)).await,
+    }
+}
+
+/// What follows a first attempt that failed.
+async fn ask_again<R: Request>(
+    round: &Round<R>,
+    member: usize,
+    mut error: ReplicaError,
+) -> Result<R::Answer, Refused> {
+    let context = &round.context;
+    let (mut number, mut silent) = (1, 0);
     loop {
+        silent += u32::from(matches!(error, ReplicaError::TimedOut { .. }));
+        if !round.settle(member, number, error).await? {
+            let _waiting = context.live.enter(Live::Backoff);
+            sleep(context.options.backoff.pause(number, &*context.entropy)).await;
+        }
         number += 1;
-        let limit = attempt_limit(&context.options, silent).min(progress.time_left());
-        let answer = attempt(&context, &view, member, &request, number, limit).await;
-        let error = match answer {
+        error = match round.attempt(member, number, silent, Instant::now()).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        silent += u32::from(matches!(error, ReplicaError::TimedOut { .. }));
+    }
+}
+
+/// [`ReplicaError::code`] of a replica that is not there.
+const UNREACHABLE: &str = "unreachable";
+
+/// After so many attempts even an adopted config is followed by a pause.
+const MAX_IMMEDIATE_ATTEMPTS: u32 = 3;
+
+impl<R: Request> Round<R> {
+    /// One request, one answer or none in time: that of the options, or what is left until
+    /// the operation's deadline, which the replica is told.
+    async fn attempt(
+        &self,
+        member: usize,
+        number: u32,
+        silent: u32,
+        began: Instant,
+    ) -> Result<R::Answer, ReplicaError> {
+        let target = self.view.target(member);
+        let limit = attempt_limit(&self.context.options, silent);
+        let limit = limit.min(self.progress.time_left(began));
+        let _attempt = self.context.live.enter(Live::Attempt);
+        let mut observer = AttemptObserver::begin(&self.context.metrics, target, R::METHOD, began);
+        let send = self
+            .request
+            .send(&*target.replica, &target.fence, number, limit);
+        let result = send.await;
+        observer.end(result.as_ref().err());
+        result
+    }
+
+    /// Decides what follows the failure of an attempt: an error, when none does; `true` when
+    /// the next may be made at once.
+    async fn settle(
+        &self,
+        member: usize,
+        number: u32,
+        error: ReplicaError,
+    ) -> Result<bool, Refused> {
+        let Self {
+            context,
+            progress,
+            view,
+            ..
+        } = self;
+        let target = view.target(member);
         let reason = error.code();
-        let is_final = error.is_final(R::WRITES);
+        let is_final = error.is_final(R::METHOD.writes());
         match &error {
-            ReplicaError::StaleEpoch { config } if is_newer(config, &view) => {
+            ReplicaError::StaleEpoch { config } if is_newer(config, view) => {
                 return Err(Refused::Stale(config.clone()));
             }
             ReplicaError::NeedConfig => {
                 // The view is active, so every member may have its config.
-                let limit = context.options.attempt_timeout.min(progress.time_left());
-                let adopt =
-                    target
-                        .replica
-                        .adopt(target.fence.replica_id, view.config(), true, limit);
+                let limit = context.options.attempt_timeout;
+                let limit = limit.min(progress.time_left(Instant::now()));
+                let replica_id = target.fence.replica_id;
+                let adopt = target.replica.adopt(replica_id, view.config(), true, limit);
                 match timeout(limit, adopt).await {
-                    Ok(Ok(())) if number < MAX_IMMEDIATE_ATTEMPTS => continue,
-                    Ok(Err(ReplicaError::StaleEpoch { config })) if is_newer(&config, &view) => {
+                    Ok(Ok(())) if number < MAX_IMMEDIATE_ATTEMPTS => return Ok(true),
+                    Ok(Err(ReplicaError::StaleEpoch { config })) if is_newer(&config, view) => {
                         return Err(Refused::Stale(config));
                     }
                     Ok(Err(refused)) => progress.failed(member, refused),
@@ -79,17 +146,12 @@ pub(crate) async fn ask<R: Request>(
         if is_final || hopeless {
             return Err(Refused::Finally);
         }
-        context.metrics.retried(&target.pod, R::METHOD, reason);
-        let _waiting = context.live.enter(Live::Backoff);
-        sleep(context.options.backoff.pause(number, &*context.entropy)).await;
+        context
+            .metrics
+            .retried(&target.pod, R::METHOD.name(), reason);
+        Ok(false)
     }
 }
-
-/// [`ReplicaError::code`] of a replica that is not there.
-const UNREACHABLE: &str = "unreachable";
-
-/// After so many attempts even an adopted config is followed by a pause.
-const MAX_IMMEDIATE_ATTEMPTS: u32 = 3;
 
 /// Whether a replica that says so is ahead. Following anything else would ask the same replica
 /// the same again, without a pause and for ever.
@@ -103,26 +165,4 @@ fn is_newer(config: &Config, view: &View) -> bool {
 /// time, and were the next one lost, it would be waited for until the deadline.
 fn attempt_limit(options: &QuorumOptions, silent: u32) -> Duration {
     options.attempt_timeout.saturating_mul(1 << silent.min(16))
-}
-
-/// One request, one answer or none in time: that of the options, or what is left until the
-/// operation's deadline, which the replica is told.
-async fn attempt<R: Request>(
-    context: &AttemptContext,
-    view: &View,
-    member: usize,
-    request: &R,
-    number: u32,
-    limit: Duration,
-) -> Result<R::Answer, ReplicaError> {
-    let target = view.target(member);
-    let _attempt = context.live.enter(Live::Attempt);
-    let mut observer =
-        AttemptObserver::begin(&context.metrics, &target.pod, R::METHOD, Instant::now());
-    let send = request.send(&*target.replica, &target.fence, number, limit);
-    let result = timeout(limit, send)
-        .await
-        .unwrap_or(Err(ReplicaError::TimedOut { waited: limit }));
-    observer.end(result.as_ref().err());
-    result
 }

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::round::Attempts;
-use super::{Progress, QuorumOptions};
+use super::pending::Pending;
+use super::{GivenUp, Progress, QuorumOptions};
 use crate::live::{Live, LiveCounts};
 
 /// The budget for finishing slower writes, so that a member a little behind the others does
@@ -38,7 +38,7 @@ impl Background {
 
     /// Lets these attempts at one write of so many `bytes` go on while the budget lasts;
     /// beyond it they are dropped. The operation they belong to is over.
-    pub(crate) fn finish(&self, mut attempts: Attempts<()>, bytes: usize, progress: &Progress) {
+    pub(crate) fn finish(&self, mut attempts: Pending<()>, bytes: usize, progress: &Progress) {
         let count = attempts.len();
         if count == 0 {
             return;
@@ -48,7 +48,7 @@ impl Background {
         let writes = self.writes.clone().try_acquire_many_owned(count as u32);
         let bytes = self.bytes.clone().try_acquire_many_owned(bytes);
         let (Ok(writes), Ok(bytes)) = (writes, bytes) else {
-            attempts.give_up("budget");
+            attempts.give_up(GivenUp::Budget);
             return;
         };
         let deadline = Instant::now() + self.timeout;
@@ -61,9 +61,9 @@ impl Background {
             let all = async { while attempts.next().await.is_some() {} };
             let reason = tokio::select! {
                 biased;
-                () = stop.cancelled() => Some("stop"),
+                () = stop.cancelled() => Some(GivenUp::Stop),
                 () = all => None,
-                () = sleep_until(deadline) => Some("background_timeout"),
+                () = sleep_until(deadline) => Some(GivenUp::BackgroundTimeout),
             };
             if let Some(reason) = reason {
                 attempts.give_up(reason);

@@ -12,9 +12,10 @@ use quorate_register::{
 use super::attempts::AttemptContext;
 use super::request::{LocalRead, LocalReadTimestamp, LocalWrite, Request};
 use super::round::{RoundEnd, gather};
-use super::{Background, Phase, Progress};
+use super::{Background, GivenUp, Phase, Progress};
 use crate::membership::{Membership, View};
 use crate::metrics::PhaseObserver;
+use crate::operation::Operation;
 
 /// Why an operation ended before its deadline without its quorums.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl From<TimestampsExhausted> for Failure {
 
 /// One operation's access to the replicas.
 pub(crate) struct Call<'a> {
-    pub(crate) operation: &'static str,
+    pub(crate) operation: Operation,
     pub(crate) context: &'a Arc<AttemptContext>,
     pub(crate) membership: &'a Membership,
     pub(crate) background: &'a Background,
@@ -62,7 +63,7 @@ impl Call<'_> {
             );
             match end.await {
                 RoundEnd::Quorum { answers, slower } => {
-                    slower.give_up("quorum");
+                    slower.give_up(GivenUp::Quorum);
                     return Ok(Replies {
                         config: view.config().clone(),
                         answers,

@@ -14,6 +14,7 @@ mod attempts;
 mod background;
 mod backoff;
 mod call;
+mod pending;
 mod progress;
 mod request;
 mod round;
@@ -24,7 +25,9 @@ pub(crate) use attempts::AttemptContext;
 pub(crate) use background::Background;
 pub use backoff::Backoff;
 pub(crate) use call::{Call, Failure};
+pub(crate) use pending::GivenUp;
 pub(crate) use progress::{Phase, Progress};
+pub(crate) use request::Method;
 
 /// How attempts are made.
 #[derive(Debug, Clone, Copy)]

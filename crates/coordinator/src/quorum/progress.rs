@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 use quorate_register::{Config, MemberSet, ReplicaError, Shortfall};
 use tokio::time::Instant;
 
+use super::GivenUp;
+
 /// A half of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -37,7 +39,7 @@ pub(crate) struct Progress {
     /// Whether the quorum is reached, and what is left goes on in the background.
     over: AtomicBool,
     /// Why attempts that are dropped before their answer are given up.
-    given_up: Mutex<&'static str>,
+    given_up: Mutex<GivenUp>,
 }
 
 /// The latest round of an operation.
@@ -60,15 +62,13 @@ impl Progress {
             round: Mutex::new(None),
             deadline: Mutex::new(deadline),
             over: AtomicBool::new(false),
-            given_up: Mutex::new("abandoned"),
+            given_up: Mutex::new(GivenUp::Abandoned),
         }
     }
 
-    /// How long an attempt that begins now may take at most.
-    pub(crate) fn time_left(&self) -> Duration {
-        self.deadline
-            .lock()
-            .saturating_duration_since(Instant::now())
+    /// How long an attempt that begins `now` may take at most.
+    pub(crate) fn time_left(&self, now: Instant) -> Duration {
+        self.deadline.lock().saturating_duration_since(now)
     }
 
     /// The operation is over, and what it leaves to the background may go on until then.
@@ -84,12 +84,12 @@ impl Progress {
 
     /// The attempts under way are about to be dropped, for this reason. Unless somebody says
     /// so it is the caller who abandoned the operation.
-    pub(crate) fn give_up(&self, reason: &'static str) {
+    pub(crate) fn give_up(&self, reason: GivenUp) {
         *self.given_up.lock() = reason;
     }
 
     /// Why attempts are dropped.
-    pub(crate) fn given_up(&self) -> &'static str {
+    pub(crate) fn given_up(&self) -> GivenUp {
         *self.given_up.lock()
     }
 

@@ -6,15 +6,39 @@ use async_trait::async_trait;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{Fence, Key, OpId, Pair, Replica, ReplicaError, Timestamp, Write};
 
+/// What is asked of a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    LocalRead,
+    LocalReadTimestamp,
+    LocalWrite,
+}
+
+impl Method {
+    pub(crate) const ALL: [Self; 3] = [Self::LocalRead, Self::LocalReadTimestamp, Self::LocalWrite];
+
+    /// Its name in metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::LocalRead => "local_read",
+            Self::LocalReadTimestamp => "local_read_timestamp",
+            Self::LocalWrite => "local_write",
+        }
+    }
+
+    /// Whether it stores.
+    pub(crate) fn writes(self) -> bool {
+        self == Self::LocalWrite
+    }
+}
+
 /// One request, sent to every member of a round. Clones share keys and values.
 #[async_trait]
 pub(crate) trait Request: Clone + Send + Sync + 'static {
     /// What the replica answers.
     type Answer: Send + 'static;
-    /// The method's name in metrics.
-    const METHOD: &'static str;
-    /// Whether it stores.
-    const WRITES: bool;
+    /// Which it is.
+    const METHOD: Method;
 
     /// Sends it once; `number` counts the attempts at this replica from 1.
     async fn send(
@@ -33,8 +57,7 @@ pub(crate) struct LocalRead(pub(crate) Key);
 #[async_trait]
 impl Request for LocalRead {
     type Answer = Pair;
-    const METHOD: &'static str = "local_read";
-    const WRITES: bool = false;
+    const METHOD: Method = Method::LocalRead;
 
     async fn send(
         &self,
@@ -54,8 +77,7 @@ pub(crate) struct LocalReadTimestamp(pub(crate) Key);
 #[async_trait]
 impl Request for LocalReadTimestamp {
     type Answer = Timestamp;
-    const METHOD: &'static str = "local_read_timestamp";
-    const WRITES: bool = false;
+    const METHOD: Method = Method::LocalReadTimestamp;
 
     async fn send(
         &self,
@@ -75,8 +97,7 @@ pub(crate) struct LocalWrite(pub(crate) Write);
 #[async_trait]
 impl Request for LocalWrite {
     type Answer = ();
-    const METHOD: &'static str = "local_write";
-    const WRITES: bool = true;
+    const METHOD: Method = Method::LocalWrite;
 
     async fn send(
         &self,

@@ -1,15 +1,13 @@
 //! One phase under one config.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{Config, MemberSet};
+use tokio::time::Instant;
 
-use super::attempts::{AttemptContext, Refused, ask};
+use super::attempts::{AttemptContext, Refused, Round, ask};
+use super::pending::{GivenUp, Pending};
 use super::request::Request;
 use super::{Phase, Progress};
 use crate::membership::View;
@@ -21,48 +19,12 @@ pub(crate) enum RoundEnd<A> {
         /// Index and answer of each member that answered in this round.
         answers: Vec<(usize, A)>,
         /// The attempts at the others, under way.
-        slower: Attempts<A>,
+        slower: Pending<A>,
     },
     /// So many final refusals that no quorum is possible.
     Impossible,
     /// A replica holds this newer config: all answers are dropped.
     Stale(Arc<Config>),
-}
-
-type Attempt<A> = Pin<Box<dyn Future<Output = (usize, Result<A, Refused>)> + Send>>;
-
-/// The attempts of a round that have not ended. Dropping them gives them up, and counts that.
-pub(crate) struct Attempts<A> {
-    unanswered: FuturesUnordered<Attempt<A>>,
-    context: Arc<AttemptContext>,
-    progress: Arc<Progress>,
-    /// Why they are given up, where it is not the operation that ends.
-    reason: Option<&'static str>,
-}
-
-impl<A> Attempts<A> {
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.unanswered.len()
-    }
-
-    /// The next that ends; `None` when all have.
-    pub(crate) async fn next(&mut self) -> Option<(usize, Result<A, Refused>)> {
-        self.unanswered.next().await
-    }
-
-    /// Drops them for this reason.
-    pub(crate) fn give_up(mut self, reason: &'static str) {
-        self.reason = Some(reason);
-    }
-}
-
-impl<A> Drop for Attempts<A> {
-    fn drop(&mut self) {
-        let reason = self.reason.unwrap_or_else(|| self.progress.given_up());
-        let metrics = &self.context.metrics;
-        metrics.cancelled_attempts(reason, self.unanswered.len());
-    }
 }
 
 /// Asks every member that does not count already and resolves at the quorum.
@@ -80,22 +42,16 @@ pub(crate) async fn gather<R: Request>(
     let quorums = view.config().quorums();
     progress.begin(phase, view.config(), counted);
     let asked = (0..view.config().members().len()).filter(|&member| !counted.contains(member));
-    let attempt = |member| {
-        let answer = ask(
-            context.clone(),
-            progress.clone(),
-            view.clone(),
-            member,
-            request.clone(),
-        );
-        Box::pin(async move { (member, answer.await) }) as Attempt<R::Answer>
-    };
-    let mut attempts = Attempts {
-        unanswered: asked.map(attempt).collect(),
+    let round = Arc::new(Round {
         context: context.clone(),
         progress: progress.clone(),
-        reason: None,
-    };
+        view: view.clone(),
+        request: request.clone(),
+        began: Instant::now(),
+    });
+    let attempt = |member| (member, Box::pin(ask(round.clone(), member)) as _);
+    let attempts = asked.map(attempt).collect();
+    let mut attempts = Pending::new(attempts, context.clone(), progress.clone());
     let mut answers = Vec::with_capacity(attempts.len());
     let mut lost = MemberSet::EMPTY;
     while !reached(view, counted, progress) {
@@ -113,13 +69,13 @@ pub(crate) async fn gather<R: Request>(
                 answers.push((member, answer));
             }
             Err(Refused::Stale(config)) => {
-                attempts.give_up("stale_epoch");
+                attempts.give_up(GivenUp::StaleEpoch);
                 return RoundEnd::Stale(config);
             }
             Err(Refused::Finally) => {
                 lost.insert(member);
                 if quorums.impossible_without(lost) {
-                    attempts.give_up("impossible");
+                    attempts.give_up(GivenUp::Impossible);
                     return RoundEnd::Impossible;
                 }
             }

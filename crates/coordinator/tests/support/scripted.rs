@@ -10,7 +10,7 @@ use quorate_register::{Config, Fence, Key, Pair, Replica, ReplicaError, ReplicaI
 use quorate_replica::memory::{MemoryDisk, MemoryStore};
 use quorate_replica::{LocalReplica, ReplicaMetrics, ReplicaOptions};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 mod replica;
@@ -182,6 +182,7 @@ impl Scripted {
         if dead.is_cancelled() {
             return unreachable("connection refused");
         }
+        let limit = seen.timeout;
         let act = (self.script.lock())(&seen);
         if let Some(all) = &mut *self.seen.lock() {
             all.push(seen);
@@ -204,7 +205,10 @@ impl Scripted {
         tokio::select! {
             biased;
             () = dead.cancelled() => unreachable("connection reset"),
-            result = acting => result,
+            // As a replica behind a network.
+            result = timeout(limit, acting) => {
+                result.unwrap_or(Err(ReplicaError::TimedOut { waited: limit }))
+            }
         }
     }
 }

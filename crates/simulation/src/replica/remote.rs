@@ -30,14 +30,15 @@ impl SimulatedReplica {
 
     async fn call(&self, method: Method, timeout: Duration) -> Result<Returned, ReplicaError> {
         let request = ReplicaRequest { method, timeout };
-        match self.link.ask(request).await {
-            Reply::Answer(answer) => answer.0,
-            Reply::Refused => Err(ReplicaError::Unreachable {
+        match tokio::time::timeout(timeout, self.link.ask(request)).await {
+            Ok(Reply::Answer(answer)) => answer.0,
+            Ok(Reply::Refused) => Err(ReplicaError::Unreachable {
                 problem: "connection refused".into(),
             }),
-            Reply::Reset => Err(ReplicaError::Unreachable {
+            Ok(Reply::Reset) => Err(ReplicaError::Unreachable {
                 problem: "connection reset".into(),
             }),
+            Err(_) => Err(ReplicaError::TimedOut { waited: timeout }),
         }
     }
 }

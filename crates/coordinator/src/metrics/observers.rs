@@ -1,0 +1,135 @@
+//! What observes when it is dropped, so that what is abandoned counts too.
+
+use prometheus::Histogram;
+use quorate_register::{Applied, OperationError, Reason, ReplicaError};
+use tokio::time::Instant;
+
+use super::CoordinatorMetrics;
+use crate::membership::Target;
+use crate::operation::Operation;
+use crate::quorum::{Method, Phase};
+
+/// Observes an operation.
+pub(crate) struct OperationObserver<'a> {
+    metrics: &'a CoordinatorMetrics,
+    operation: Operation,
+    started: Instant,
+    outcome: &'static str,
+}
+
+impl<'a> OperationObserver<'a> {
+    pub(crate) fn begin(metrics: &'a CoordinatorMetrics, operation: Operation) -> Self {
+        Self {
+            metrics,
+            operation,
+            started: Instant::now(),
+            outcome: "cancelled",
+        }
+    }
+
+    pub(crate) fn end(&mut self, error: Option<&OperationError>) {
+        self.outcome = match error {
+            None => "ok",
+            Some(error) => outcome(error),
+        };
+    }
+}
+
+/// The enumerated value of the label `outcome`.
+fn outcome(error: &OperationError) -> &'static str {
+    match (error.reason, error.applied) {
+        (Reason::InvalidArgument | Reason::RetryRefused | Reason::TimestampsExhausted, _) => {
+            "invalid"
+        }
+        (Reason::Overloaded, _) => "overloaded",
+        (_, Applied::No) => "not_applied",
+        (_, Applied::Maybe) => "unknown",
+    }
+}
+
+impl Drop for OperationObserver<'_> {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed().as_secs_f64();
+        let series = &self.metrics.by_operation[self.operation as usize];
+        series.duration.observe(duration);
+        match self.outcome {
+            "ok" => series.ok.inc(),
+            outcome => {
+                let labels = [self.operation.name(), outcome];
+                self.metrics.operations.with_label_values(&labels).inc();
+            }
+        }
+    }
+}
+
+/// Observes a phase.
+pub(crate) struct PhaseObserver<'a> {
+    duration: &'a Histogram,
+    started: Instant,
+}
+
+impl<'a> PhaseObserver<'a> {
+    pub(crate) fn begin(
+        metrics: &'a CoordinatorMetrics,
+        operation: Operation,
+        phase: Phase,
+    ) -> Self {
+        Self {
+            duration: &metrics.by_operation[operation as usize].phases[phase as usize],
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Drop for PhaseObserver<'_> {
+    fn drop(&mut self) {
+        self.duration.observe(self.started.elapsed().as_secs_f64());
+    }
+}
+
+/// Observes a request to a replica; one that is dropped before its end counts as cancelled.
+pub(crate) struct AttemptObserver<'a> {
+    metrics: &'a CoordinatorMetrics,
+    target: &'a Target,
+    method: Method,
+    started: Instant,
+    code: &'static str,
+}
+
+impl<'a> AttemptObserver<'a> {
+    pub(crate) fn begin(
+        metrics: &'a CoordinatorMetrics,
+        target: &'a Target,
+        method: Method,
+        started: Instant,
+    ) -> Self {
+        Self {
+            metrics,
+            target,
+            method,
+            started,
+            code: "cancelled",
+        }
+    }
+
+    pub(crate) fn end(&mut self, error: Option<&ReplicaError>) {
+        self.code = error.map_or("ok", ReplicaError::code);
+    }
+}
+
+impl Drop for AttemptObserver<'_> {
+    fn drop(&mut self) {
+        let series = &self.target.metrics.by_method[self.method as usize];
+        series
+            .duration
+            .observe(self.started.elapsed().as_secs_f64());
+        match self.code {
+            "ok" => series.ok.inc(),
+            "cancelled" => series.cancelled.inc(),
+            code => {
+                let labels = [&*self.target.pod, self.method.name(), code];
+                self.metrics.requests.with_label_values(&labels).inc();
+            }
+        }
+    }
+}
