@@ -29,12 +29,20 @@ pub mod exit {
 }
 
 /// How the program uses the machine.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct RuntimeArgs {
-    /// Number of threads that serve calls; one per processor, or as many as the container
-    /// may use, if not given.
-    #[arg(long, env = "QUORATE_WORKER_THREADS", value_name = "COUNT", value_parser = worker_threads)]
-    pub worker_threads: Option<NonZeroUsize>,
+    /// Number of threads that serve calls. One does the most for its processor time; more
+    /// carry a load that one processor cannot.
+    #[arg(long, env = "QUORATE_WORKER_THREADS", value_name = "COUNT", value_parser = worker_threads, default_value = "1")]
+    pub worker_threads: NonZeroUsize,
+}
+
+impl Default for RuntimeArgs {
+    fn default() -> Self {
+        Self {
+            worker_threads: NonZeroUsize::MIN,
+        }
+    }
 }
 
 /// The largest number of threads: more is a typing error, and each takes memory.
@@ -89,10 +97,15 @@ where
 }
 
 fn runtime(args: &RuntimeArgs) -> io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    if let Some(threads) = args.worker_threads {
-        builder.worker_threads(threads.get());
-    }
+    let mut builder = match args.worker_threads.get() {
+        // No work stealing: waking a task costs no more than queueing it.
+        1 => Builder::new_current_thread(),
+        threads => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+    };
     builder.enable_all().build()
 }
 

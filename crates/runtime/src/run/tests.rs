@@ -27,7 +27,7 @@ fn run_captured<T: Termination, E: Into<Box<dyn Error + Send + Sync>>>(
 ) -> (ExitCode, String) {
     let mut printed = Vec::new();
     let args = RuntimeArgs {
-        worker_threads: NonZeroUsize::new(1),
+        worker_threads: NonZeroUsize::MIN,
     };
     let code = run_with("quorate-test", &args, work, &mut printed);
     (code, String::from_utf8(printed).expect("the text is UTF-8"))
