@@ -18,7 +18,8 @@ const MAX_MANY_KEYS: i64 = 10_000_000;
 /// Quorate and etcd side by side on this machine, as real processes, both driven by the same
 /// generator, in turns.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = "bench-etcd", version)]
+// The recipe gives some flags, and what is typed behind it is to override them.
+#[command(name = "bench-etcd", version, args_override_self = true)]
 pub(crate) struct Args {
     /// The program etcd: a file, or a name on the PATH.
     #[arg(long, value_name = "FILE", default_value = "etcd")]
@@ -180,6 +181,7 @@ mod tests {
             Args::try_parse_from(line).unwrap().extent()
         };
         assert_eq!(extent(&[]).many_keys, 1_000_000);
+        assert_eq!(extent(&["--rounds=4", "--rounds=5"]).rounds, 5);
         let quick = extent(&["--quick", "--duration=5s"]);
         assert_eq!(quick.duration, Duration::from_secs(5));
         assert_eq!(quick.many_keys, 20_000);

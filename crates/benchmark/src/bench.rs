@@ -8,13 +8,13 @@ use quorate_register::Key;
 use quorate_workload::load::{Plan, fill, keys, value};
 
 use crate::args::{Args, Extent};
-use crate::cell::{Asked, CELLS, Cell, FEW_KEYS, KeySet, Pace, RATE_CELL, SETS};
-use crate::comparison::median;
+use crate::cell::{Asked, Cell, FEW_KEYS, KeySet, Pace, RATE_CELL, SETS};
+use crate::disk::Disk;
 use crate::figures::{Figure, Figures};
 use crate::outcome::Compared;
 use crate::quorate::ClientPath;
 use crate::system::{Name, Systems};
-use crate::turn::{Drive, measure};
+use crate::turn::{Drive, Servers, measure};
 
 /// How many operations are in flight to find out what rate both can sustain.
 const CALIBRATION_IN_FLIGHT: usize = 64;
@@ -25,6 +25,7 @@ pub(crate) struct Bench {
     pub(crate) extent: Extent,
     pub(crate) connections: usize,
     pub(crate) coordinators: usize,
+    disk: Disk,
     /// As --rate said.
     rate: Option<u32>,
     /// Operations per second of each system with [`CALIBRATION_IN_FLIGHT`], once known.
@@ -36,12 +37,13 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(systems: Systems, args: &Args) -> Self {
+    pub(crate) fn new(systems: Systems, disk: Disk, args: &Args) -> Self {
         Self {
             systems,
             extent: args.extent(),
             connections: args.connections.into(),
             coordinators: args.coordinators.into(),
+            disk,
             rate: args.rate,
             capacity: None,
             keys: None,
@@ -68,7 +70,7 @@ impl Bench {
             for name in Name::BOTH {
                 let figures = self.turn(name, cell.path, &cell.asked, drive).await?;
                 eprintln!(
-                    "{} round {round}: {} {:.0} operations/s, {:.0} us of server CPU each, {} errors",
+                    "{} round {round}: {} {:.0} operations/s, {:.0} µs of server CPU each, {} errors",
                     cell.name,
                     name.word(),
                     figures.get(Figure::Throughput),
@@ -107,8 +109,11 @@ impl Bench {
             Drive::Open(_) => self.connections,
         };
         let registers = system.connect(path, connections).await?;
-        let load = drive.start(plan, &registers);
-        measure(load, &system.process_ids(), &self.extent).await
+        let servers = Servers {
+            process_ids: system.process_ids(),
+            disk: &self.disk,
+        };
+        measure(drive, plan, &registers, &servers, &self.extent).await
     }
 
     /// What operations ask.
@@ -170,12 +175,11 @@ impl Bench {
         if let Some(capacity) = self.capacity {
             return Ok(capacity);
         }
-        debug_assert!(CELLS.iter().any(|cell| cell.name == RATE_CELL));
         let mut found = Vec::new();
         for name in Name::BOTH {
             let drive = Drive::Closed(CALIBRATION_IN_FLIGHT);
             let figures = self.turn(name, ClientPath::Unary, &SETS, drive).await?;
-            found.push(median(&[figures.get(Figure::Throughput)]));
+            found.push(figures.get(Figure::Throughput));
         }
         let capacity = (found[0], found[1]);
         self.capacity = Some(capacity);

@@ -21,13 +21,16 @@ pub(crate) enum Figure {
     P99,
     /// The longest latency, in milliseconds.
     Max,
-    /// Bytes that all server processes caused to be written to disk, per operation.
+    /// Bytes that the disk was given to write, per operation.
     BytesWritten,
+    /// Bytes of page cache that all server processes made dirty, per operation, as the kernel
+    /// counts: whole folios, see [`Disk`](crate::disk::Disk).
+    BytesDirtied,
 }
 
 impl Figure {
     /// In the order of a report.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Throughput,
         Self::ServerCpu,
         Self::ClientCpu,
@@ -35,19 +38,26 @@ impl Figure {
         Self::P99,
         Self::Max,
         Self::BytesWritten,
+        Self::BytesDirtied,
     ];
 
     /// Its name and unit, for people.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Throughput => "operations/s",
-            Self::ServerCpu => "server CPU, us/op",
-            Self::ClientCpu => "client CPU, us/op",
+            Self::ServerCpu => "server CPU, µs/op",
+            Self::ClientCpu => "client CPU, µs/op",
             Self::P50 => "p50, ms",
             Self::P99 => "p99, ms",
             Self::Max => "max, ms",
-            Self::BytesWritten => "written, bytes/op",
+            Self::BytesWritten => "written to disk, bytes/op",
+            Self::BytesDirtied => "dirtied in memory, bytes/op",
         }
+    }
+
+    /// Whether it is about what was written.
+    pub(crate) fn is_of_writes(self) -> bool {
+        matches!(self, Self::BytesWritten | Self::BytesDirtied)
     }
 
     /// Whether a larger figure is the better one.
@@ -56,12 +66,19 @@ impl Figure {
     }
 }
 
+/// Bytes written per operation; not numbers where they are not known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written {
+    pub(crate) to_disk: f64,
+    pub(crate) to_memory: f64,
+}
+
 /// The figures of one turn.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figures {
     #[serde(flatten)]
     values: BTreeMap<Figure, f64>,
-    /// Operations that failed, with an example; a run with any is worth nothing.
+    /// Operations that failed; a run with any is worth nothing.
     pub(crate) errors: u64,
     /// What the last one that failed said.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,32 +86,25 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Of a measurement in which the servers wrote so many bytes.
-    pub(crate) fn new(measurement: &Measurement, bytes_written: u64) -> Self {
+    /// Of a measurement, and of what was written per operation.
+    pub(crate) fn new(measurement: &Measurement, written: Written) -> Self {
         let latencies = measurement.tally.latencies();
         let ms = |ns: u64| ns as f64 / 1e6;
-        let operations = measurement.operations();
-        let values = [
-            (Figure::Throughput, measurement.per_second(operations)),
-            (
-                Figure::ServerCpu,
-                measurement.server_us().unwrap_or(f64::NAN),
-            ),
-            (
-                Figure::ClientCpu,
-                measurement.client_us().unwrap_or(f64::NAN),
-            ),
-            (Figure::P50, ms(latencies.value_at_quantile(0.5))),
-            (Figure::P99, ms(latencies.value_at_quantile(0.99))),
-            (Figure::Max, ms(latencies.max())),
-            (
-                Figure::BytesWritten,
-                bytes_written as f64 / operations as f64,
-            ),
-        ];
+        let quantile = |quantile| ms(latencies.value_at_quantile(quantile));
+        let known = |us: Option<f64>| us.unwrap_or(f64::NAN);
+        let value = |figure| match figure {
+            Figure::Throughput => measurement.per_second(measurement.operations()),
+            Figure::ServerCpu => known(measurement.server_us()),
+            Figure::ClientCpu => known(measurement.client_us()),
+            Figure::P50 => quantile(0.5),
+            Figure::P99 => quantile(0.99),
+            Figure::Max => ms(latencies.max()),
+            Figure::BytesWritten => written.to_disk,
+            Figure::BytesDirtied => written.to_memory,
+        };
         let last_error = measurement.tally.last_error.as_ref();
         Self {
-            values: values.into(),
+            values: Figure::ALL.map(|figure| (figure, value(figure))).into(),
             errors: measurement.failures(),
             last_error: last_error.map(ToString::to_string),
         }

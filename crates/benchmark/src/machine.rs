@@ -45,7 +45,7 @@ impl Machine {
     }
 }
 
-/// The first line of what `PROGRAM --version` prints.
+/// The first line of what `PROGRAM --version` prints, such as `quorate 0.1.0`.
 fn version(program: &Path) -> anyhow::Result<String> {
     let output = Command::new(program).arg("--version").output();
     let output = output.with_context(|| format!("cannot run {}", program.display()))?;
@@ -55,7 +55,9 @@ fn version(program: &Path) -> anyhow::Result<String> {
         program.display()
     );
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    let first = text.lines().next().unwrap_or_default();
+    // etcd says `etcd Version: 3.6.0`.
+    Ok(first.replace("Version: ", ""))
 }
 
 /// The text behind the first `name :`.

@@ -9,6 +9,7 @@ mod args;
 mod bench;
 mod cell;
 mod comparison;
+mod disk;
 mod etcd;
 mod figures;
 mod findings;
@@ -34,8 +35,17 @@ use crate::args::Args;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<ExitCode> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run_to_end(&Args::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench-etcd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_to_end(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = match args.client_threads {
         // Without a second thread nothing has to be stolen or woken.
         1 => Builder::new_current_thread().enable_all().build()?,
@@ -50,7 +60,7 @@ fn main() -> anyhow::Result<ExitCode> {
         let mut hung_up = signal(SignalKind::hangup())?;
         // Whichever is not done is dropped, and all processes and data with it.
         tokio::select! {
-            result = run::run(&args) => result,
+            result = run::run(args) => result,
             _ = interrupted.recv() => Ok(stopped_by(2)),
             _ = terminated.recv() => Ok(stopped_by(15)),
             _ = hung_up.recv() => Ok(stopped_by(1)),

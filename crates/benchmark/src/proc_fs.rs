@@ -4,13 +4,13 @@ use std::fs;
 
 use anyhow::{Context, bail};
 
-/// Bytes that these processes caused to be written to disk since they were started: pages
-/// they made dirty, or wrote directly (`write_bytes`, see proc_pid_io(5)).
-pub(crate) fn bytes_written(processes: &[u32]) -> anyhow::Result<u64> {
-    let written = processes
+/// Bytes of page cache that these processes made dirty since they were started
+/// (`write_bytes`, see proc_pid_io(5)).
+pub(crate) fn bytes_dirtied(processes: &[u32]) -> anyhow::Result<u64> {
+    let dirtied = processes
         .iter()
         .map(|pid| field(*pid, "io", "write_bytes:"));
-    written.sum()
+    dirtied.sum()
 }
 
 /// Bytes of memory that a process has now (`VmRSS`, see proc_pid_status(5)).
@@ -51,7 +51,7 @@ mod tests {
     fn this_process_has_memory_and_a_count_of_bytes() {
         let own = std::process::id();
         assert!(resident_bytes(own).unwrap() > 100_000);
-        bytes_written(&[own, own]).unwrap();
-        assert!(bytes_written(&[u32::MAX]).is_err());
+        bytes_dirtied(&[own, own]).unwrap();
+        assert!(bytes_dirtied(&[u32::MAX]).is_err());
     }
 }

@@ -112,3 +112,67 @@ impl Drop for Process {
         self.kill();
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    fn sleeper(folder: &Path) -> Process {
+        let seconds = vec!["1000".to_owned()];
+        Process::start("sleeper", Path::new("sleep"), seconds, folder).unwrap()
+    }
+
+    fn exists(pid: u32) -> bool {
+        Path::new(&format!("/proc/{pid}")).exists()
+    }
+
+    #[test]
+    fn it_ends_with_its_owner_even_when_paused() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = sleeper(folder.path());
+        let pid = process.id();
+        process.pause().unwrap();
+        process.check().unwrap();
+        assert!(exists(pid));
+        drop(process);
+        assert!(!exists(pid));
+    }
+
+    #[test]
+    fn it_ends_when_its_owner_panics() {
+        let folder = tempfile::tempdir().unwrap();
+        let panicked = catch_unwind(|| {
+            let process = sleeper(folder.path());
+            std::panic::panic_any(process.id());
+        });
+        let pid = *panicked.unwrap_err().downcast::<u32>().unwrap();
+        assert!(!exists(pid));
+    }
+
+    #[test]
+    fn one_that_was_killed_is_noticed_and_starts_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = sleeper(folder.path());
+        let first = process.id();
+        process.kill();
+        let error = process.check().unwrap_err().to_string();
+        assert!(error.starts_with("sleeper has ended"), "{error}");
+        process.restart().unwrap();
+        process.check().unwrap();
+        assert_ne!(process.id(), first);
+        assert!(exists(process.id()));
+    }
+
+    #[test]
+    fn last_words_are_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = vec!["-c".to_owned(), "echo one; echo two >&2".to_owned()];
+        let mut process =
+            Process::start("speaker", Path::new("sh"), arguments, folder.path()).unwrap();
+        process.child.wait().unwrap();
+        let error = process.check().unwrap_err().to_string();
+        assert!(error.ends_with("it said last:\none\ntwo"), "{error}");
+    }
+}

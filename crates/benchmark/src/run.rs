@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::args::Args;
 use crate::bench::Bench;
 use crate::cell::CELLS;
+use crate::disk::Disk;
 use crate::etcd::EtcdCluster;
 use crate::findings::Study;
 use crate::machine::Machine;
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         etcd: EtcdCluster::start(&args.etcd, folder.path(), &mut ports, args.etcd_target)?,
         quorate: QuorateCluster::start(&programs, folder.path(), &mut ports, coordinators).await?,
     };
-    let mut bench = Bench::new(systems, args);
+    let mut bench = Bench::new(systems, Disk::of(folder.path())?, args);
     let mut outcome = Outcome::new(machine, args);
     for cell in CELLS.iter().filter(|cell| args.wants(cell.name)) {
         let result = bench.cell(cell).await;

@@ -7,8 +7,9 @@ use quorate_workload::load::{Load, Measurement, Plan, Processors};
 use tokio::time::{Instant, sleep};
 
 use crate::args::Extent;
-use crate::figures::Figures;
-use crate::proc_fs::bytes_written;
+use crate::disk::Disk;
+use crate::figures::{Figures, Written};
+use crate::proc_fs::bytes_dirtied;
 
 /// How a load is put on.
 #[derive(Debug, Clone, Copy)]
@@ -29,15 +30,27 @@ impl Drive {
     }
 }
 
-/// Measures a load that has just begun on the servers with these process ids.
+/// What is measured.
+pub(crate) struct Servers<'a> {
+    pub(crate) process_ids: Vec<u32>,
+    pub(crate) disk: &'a Disk,
+}
+
+/// Puts a load on and measures it. Processor time and latencies are those of the measured
+/// seconds; what was written is counted from the first operation of the warm-up until all of
+/// it is on disk, and divided by all operations, since the disk lags behind.
 pub(crate) async fn measure(
-    load: Load,
-    servers: &[u32],
+    drive: Drive,
+    plan: Arc<Plan>,
+    registers: &[Arc<dyn Register>],
+    servers: &Servers<'_>,
     extent: &Extent,
 ) -> anyhow::Result<Figures> {
-    let processors = Processors::new(servers)?;
+    let processors = Processors::new(&servers.process_ids)?;
+    let disk_before = servers.disk.settle()?;
+    let dirtied_before = bytes_dirtied(&servers.process_ids)?;
+    let load = drive.start(plan, registers);
     sleep(extent.warmup).await;
-    let written_before = bytes_written(servers)?;
     let before = processors.sample()?;
     let began = Instant::now();
     load.measure();
@@ -45,11 +58,20 @@ pub(crate) async fn measure(
     let elapsed = began.elapsed();
     load.stop();
     let after = processors.sample()?;
-    let written = bytes_written(servers)? - written_before;
+    let tally = load.finish().await;
+    let operations = tally.ended as f64;
+    let dirtied = bytes_dirtied(&servers.process_ids)? - dirtied_before;
+    let disk_after = servers.disk.settle()?;
+    let to_disk = disk_after.zip(disk_before);
+    let to_disk = to_disk.map_or(f64::NAN, |(after, before)| (after - before) as f64);
     let measurement = Measurement {
         elapsed,
-        tally: load.finish().await,
+        tally,
         processors: after.since(&before),
+    };
+    let written = Written {
+        to_disk: to_disk / operations,
+        to_memory: dirtied as f64 / operations,
     };
     Ok(Figures::new(&measurement, written))
 }

@@ -82,6 +82,7 @@ async fn a_closed_loop_keeps_as_many_in_flight_as_asked() {
     load.stop();
     let tally = load.finish().await;
     assert!((6_990..7_010).contains(&tally.operations()), "{tally:?}");
+    assert_eq!(tally.ended, slow.sets.load(Ordering::Relaxed));
     assert_eq!(tally.gets.len() + slow.gets.load(Ordering::Relaxed), 0);
     assert_eq!(tally.failures(), 0);
     assert!(tally.sets.max() < 2_000_000);

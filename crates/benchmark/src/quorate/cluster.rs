@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use async_trait::async_trait;
 use quorate_client::{Client, ClientOptions};
 use quorate_register::Register;
+use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio::time::{Instant, sleep};
 
 use super::metrics::Metrics;
 use super::path::ClientPath;
@@ -16,6 +19,9 @@ use crate::process::Process;
 use crate::system::{System, answers};
 
 const REPLICAS: usize = 3;
+/// How long a new replica may take until it listens, and how often that is looked at.
+const LISTEN_LIMIT: Duration = Duration::from_secs(10);
+const LISTEN_PAUSE: Duration = Duration::from_millis(20);
 /// The most coordinators at once: [`NEEDED`](crate::ports::NEEDED) counts them.
 pub(crate) const MAX_COORDINATORS: usize = 6;
 
@@ -23,7 +29,7 @@ pub(crate) const MAX_COORDINATORS: usize = 6;
 pub(crate) struct QuorateCluster {
     programs: PathBuf,
     folder: PathBuf,
-    replicas: Vec<Process>,
+    replicas: Vec<Replica>,
     /// The replicas' names and addresses, as flags.
     replica_flags: Vec<String>,
     coordinators: Vec<Coordinator>,
@@ -31,7 +37,11 @@ pub(crate) struct QuorateCluster {
     places: Vec<Place>,
 }
 
-#[derive(Clone)]
+struct Replica {
+    process: Process,
+    address: String,
+}
+
 struct Place {
     address: String,
     admin: String,
@@ -50,7 +60,7 @@ impl QuorateCluster {
         ports: &mut Ports,
         coordinators: usize,
     ) -> anyhow::Result<Self> {
-        let mut replicas = Vec::new();
+        let mut replicas: Vec<Replica> = Vec::new();
         let mut replica_flags = Vec::new();
         for number in 0..REPLICAS {
             let name = format!("replica-{number}");
@@ -62,8 +72,12 @@ impl QuorateCluster {
                 format!("--data-dir={}", folder.join(&name).display()),
             ];
             let program = programs.join("quorate-replica");
-            replicas.push(Process::start(&name, &program, arguments, folder)?);
+            let process = Process::start(&name, &program, arguments, folder)?;
             replica_flags.push(format!("--replica={name}={address}"));
+            replicas.push(Replica { process, address });
+        }
+        for replica in &replicas {
+            replica.listens().await?;
         }
         bootstrap(programs, &replica_flags).await?;
         let place = |_| Place {
@@ -106,12 +120,12 @@ impl QuorateCluster {
 
     /// The process of a replica.
     pub(crate) fn replica(&mut self, number: usize) -> &mut Process {
-        &mut self.replicas[number]
+        &mut self.replicas[number].process
     }
 
-    /// All replicas.
-    pub(crate) fn replicas(&self) -> &[Process] {
-        &self.replicas
+    /// The processes of all replicas.
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Process> {
+        self.replicas.iter().map(|replica| &replica.process)
     }
 
     /// The process of a coordinator.
@@ -157,7 +171,22 @@ impl QuorateCluster {
     }
 }
 
-/// `quorate bootstrap` waits for the replicas by itself.
+impl Replica {
+    /// Waits until it listens: `quorate bootstrap` asks each replica once, and coordinators
+    /// that have a quorum do not wait for the rest.
+    async fn listens(&self) -> anyhow::Result<()> {
+        let until = Instant::now() + LISTEN_LIMIT;
+        while let Err(error) = TcpStream::connect(&self.address).await {
+            self.process.check()?;
+            if Instant::now() >= until {
+                return Err(error).with_context(|| format!("{} is not there", self.address));
+            }
+            sleep(LISTEN_PAUSE).await;
+        }
+        Ok(())
+    }
+}
+
 async fn bootstrap(programs: &Path, replica_flags: &[String]) -> anyhow::Result<()> {
     let mut command = Command::new(programs.join("quorate"));
     command.arg("bootstrap").args(replica_flags);
@@ -172,10 +201,13 @@ impl System for QuorateCluster {
     fn processes(&self) -> Vec<&Process> {
         let coordinators = self.coordinators.iter();
         let coordinators = coordinators.map(|coordinator| &coordinator.process);
-        self.replicas.iter().chain(coordinators).collect()
+        self.replicas().chain(coordinators).collect()
     }
 
     async fn ready(&self) -> anyhow::Result<()> {
+        for replica in &self.replicas {
+            replica.listens().await?;
+        }
         let one_each = self.registers(ClientPath::Unary, self.coordinators.len());
         answers(self, &one_each).await
     }

@@ -10,13 +10,32 @@ use crate::figures::Figure;
 use crate::outcome::{Compared, Outcome};
 
 /// Sizes, in pixels.
-const WIDTH: u32 = 1120;
+const WIDTH: u32 = 1240;
 const ROW: u32 = 34;
 const HEADER: u32 = 76;
 const FOOTER: u32 = 92;
-const NAMES: u32 = 230;
+const NAMES: u32 = 220;
+/// Between a panel and the next.
+const GAP: u32 = 24;
+/// What is below the rows of a panel.
+const AXIS: u32 = 50;
 /// How much of a row its bar takes on each side of the middle.
 const HALF_BAR: f64 = 0.3;
+
+/// Where an axis has a mark.
+const MARKS: [f64; 15] = [
+    0.02, 0.05, 0.1, 0.2, 0.33, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0,
+];
+
+/// What the panels show.
+const PANELS: [(Figure, &str); 3] = [
+    (Figure::Throughput, "throughput: more is better"),
+    (
+        Figure::ServerCpu,
+        "server CPU per operation: less is better",
+    ),
+    (Figure::P50, "median latency: less is better"),
+];
 
 const MET: RGBColor = RGBColor(46, 125, 80);
 const NOT_MET: RGBColor = RGBColor(200, 104, 46);
@@ -36,17 +55,17 @@ pub(crate) fn picture(outcome: &Outcome) -> anyhow::Result<String> {
         root.fill(&WHITE)?;
         title(&root, outcome)?;
         let (_, below) = root.split_vertically(HEADER - 26);
-        let (panels, legend_area) = below.split_vertically(rows * ROW + 26 + 50);
-        let (left, right) = panels.split_horizontally((WIDTH + NAMES) / 2);
-        panel(
-            &left,
-            outcome,
-            Figure::Throughput,
-            "throughput: more is better",
-            NAMES,
-        )?;
-        let cost = "server CPU per operation: less is better";
-        panel(&right, outcome, Figure::ServerCpu, cost, 24)?;
+        let (panels, legend_area) = below.split_vertically(rows * ROW + 26 + AXIS);
+        // All plots are as wide as each other; the first has the names beside it.
+        let plot = (WIDTH - NAMES) / PANELS.len() as u32 - GAP;
+        let mut rest = panels;
+        let mut names = NAMES;
+        for (figure, caption) in PANELS {
+            let (area, right) = rest.split_horizontally(names + plot);
+            panel(&area, outcome, figure, caption, names)?;
+            rest = right;
+            names = GAP;
+        }
         legend(&legend_area)?;
         root.present()?;
     }
@@ -92,22 +111,33 @@ fn panel(
     let rows = outcome.cells.len();
     let range = axis(outcome, figure);
     let mut chart = ChartBuilder::on(area)
-        .margin_right(40)
         .caption(caption, ("sans-serif", 15))
-        .x_label_area_size(44)
+        .x_label_area_size(AXIS - 6)
         .y_label_area_size(names_width)
         .build_cartesian_2d((range.0..range.1).log_scale(), 0.0..rows.max(1) as f64)?;
     chart
         .configure_mesh()
-        .disable_y_mesh()
+        .disable_mesh()
+        // The marks below have labels of their own.
+        .x_labels(0)
+        .x_label_formatter(&|_| String::new())
         .y_labels(0)
-        .light_line_style(TRANSPARENT)
-        .x_label_formatter(&|ratio| format!("{}x", plain(*ratio)))
         .x_desc("Quorate / etcd, logarithmic")
         .draw()?;
-    // Equal.
-    let line = [(1.0, 0.0), (1.0, rows as f64)];
-    chart.draw_series([PathElement::new(line, BLACK.mix(0.6).stroke_width(1))])?;
+    let marks = MARKS
+        .iter()
+        .filter(|mark| (range.0..range.1).contains(mark));
+    for mark in marks {
+        let line = [(*mark, 0.0), (*mark, rows as f64)];
+        // Equal is where bars begin.
+        let strength = if *mark == 1.0 { 0.8 } else { 0.15 };
+        chart.draw_series([PathElement::new(line, BLACK.mix(strength).stroke_width(1))])?;
+        let label = style(12, &BLACK).pos(Pos::new(HPos::Center, VPos::Top));
+        let text = Text::new(format!("{mark}"), (0, 8), label);
+        let (x, y) = chart.backend_coord(&(*mark, 0.0));
+        let (x0, y0) = area.get_base_pixel();
+        area.draw(&(EmptyElement::at((x - x0, y - y0)) + text))?;
+    }
     for (row, compared) in outcome.cells.iter().enumerate() {
         // From above to below.
         let middle = (rows - row) as f64 - 0.5;
@@ -165,27 +195,19 @@ fn colour(compared: &Compared, figure: Figure, ratio: f64) -> RGBColor {
     }
 }
 
-/// A ratio on the axis, without zeros that say nothing.
-fn plain(ratio: f64) -> String {
-    let text = format!("{ratio:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 fn legend(area: &Area<'_>) -> Drawn {
+    let text = || anchored(style(13, &BLACK), HPos::Left);
     let mut x = 16;
-    for (text, colour) in [
+    for (meaning, colour) in [
         ("goal met", MET),
         ("goal not met", NOT_MET),
         ("no goal", NO_GOAL),
     ] {
         area.draw(&Rectangle::new([(x, 4), (x + 14, 18)], colour.filled()))?;
-        area.draw_text(text, &anchored(style(13, &BLACK), HPos::Left), (x + 20, 11))?;
+        area.draw_text(meaning, &text(), (x + 22, 11))?;
         x += 130;
     }
-    area.draw(&PathElement::new([(x, 2), (x, 20)], GOAL.stroke_width(3)))?;
-    area.draw_text(
-        "goal",
-        &anchored(style(13, &BLACK), HPos::Left),
-        (x + 10, 11),
-    )
+    let tick = [(x, 2), (x, 20)];
+    area.draw(&PathElement::new(tick, GOAL.stroke_width(3)))?;
+    area.draw_text("goal", &text(), (x + 12, 11))
 }

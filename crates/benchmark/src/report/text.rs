@@ -68,7 +68,12 @@ fn cell(text: &mut String, compared: &Compared) {
         "\n{title:<38} {:>10} {:>10} {:>7}  {:<15} GOAL",
         "QUORATE", "ETCD", "RATIO", "ROUNDS"
     );
-    for figure in Figure::ALL {
+    let writes = compared.cell.asked.set_percent > 0;
+    // What the disk writes while all only read is other programs'.
+    let shown = Figure::ALL
+        .iter()
+        .filter(|figure| writes || !figure.is_of_writes());
+    for figure in shown.copied() {
         let found = compared.comparison(figure);
         let goal = compared.goal(figure).map_or(String::new(), |goal| {
             let side = match figure.more_is_better() {

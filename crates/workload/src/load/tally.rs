@@ -20,6 +20,8 @@ pub struct Tally {
     pub gets: Histogram<u64>,
     /// How many failed, by kind.
     pub errors: BTreeMap<ErrorKind, u64>,
+    /// How many ended, well or not, at any time: also in the warm-up, or after the end.
+    pub ended: u64,
     /// Whether any succeeded, at any time: also in the warm-up, or after the end.
     pub any_succeeded: bool,
     /// The error of one that failed, at any time.
@@ -41,6 +43,7 @@ impl Default for Tally {
             sets: histogram(),
             gets: histogram(),
             errors: BTreeMap::new(),
+            ended: 0,
             any_succeeded: false,
             last_error: None,
         }
@@ -73,6 +76,7 @@ impl Tally {
     pub(super) fn add(&mut self, other: Self) {
         self.sets.add(other.sets).expect(GROWS);
         self.gets.add(other.gets).expect(GROWS);
+        self.ended += other.ended;
         self.any_succeeded |= other.any_succeeded;
         self.last_error = other.last_error.or(self.last_error.take());
         for (error, count) in other.errors {
@@ -88,6 +92,7 @@ impl Tally {
         result: Result<(), OperationError>,
         counts: bool,
     ) {
+        self.ended += 1;
         match result {
             Ok(()) => {
                 self.any_succeeded = true;
