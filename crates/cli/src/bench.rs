@@ -8,25 +8,22 @@
 mod args;
 mod cell;
 mod load;
-mod measurement;
-mod processor;
 mod report;
-mod worker;
 
 use std::sync::Arc;
 
 use quorate_client::{Client, ClientOptions, Register};
+use quorate_workload::load::{Measurement, Processors};
 
 use crate::progress::Progress;
 use crate::{Context, Exit, Failure, Format};
 pub use args::{Args, OperationKind};
 use cell::Cell;
-use measurement::Measurement;
-use processor::Processors;
 
 /// Measures everything that was asked for, and reports each measurement once it is made.
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
-    let processors = Processors::new(&args.server_pid)?;
+    let processors =
+        Processors::new(&args.server_pid).map_err(|error| Failure::Other(error.to_string()))?;
     let progress = Progress::new(context.terminal.errors, args.output.output);
     load::load(&args, &progress).await?;
     progress.clear();

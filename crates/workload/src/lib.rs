@@ -27,6 +27,7 @@ mod clock;
 mod generator;
 pub mod history;
 mod keys;
+pub mod load;
 mod recorder;
 mod runner;
 mod versions;

@@ -1,5 +1,6 @@
 //! What to measure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_runtime::RuntimeArgs;
@@ -162,10 +163,9 @@ impl Args {
         wanted.clamp(1, in_flight)
     }
 
-    /// The key with this number.
-    pub(super) fn key(&self, number: u32) -> quorate_client::Key {
-        let key = format!("{}{number}", self.key_prefix);
-        quorate_client::Key::new(key).expect("the prefix leaves room for a number")
+    /// The keys.
+    pub(super) fn keys(&self) -> Arc<[quorate_client::Key]> {
+        quorate_workload::load::keys(&self.key_prefix, self.keys as usize)
     }
 }
 

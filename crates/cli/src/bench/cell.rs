@@ -1,16 +1,15 @@
 //! One measurement: a kind of operation with a number in flight.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use quorate_client::Register;
-use tokio::task::JoinSet;
+use quorate_workload::KeyDistribution;
+use quorate_workload::load::{
+    self, Completions, Load, Measurement, Plan, ProcessorTime, Processors,
+};
 use tokio::time::{Instant, interval};
 
-use super::measurement::Measurement;
-use super::processor::Processors;
-use super::worker::{Plan, Tally, Worker};
 use super::{Args, OperationKind};
 use crate::Failure;
 use crate::progress::Progress;
@@ -37,29 +36,6 @@ impl Cell {
     }
 }
 
-/// Where a measurement is; what ends counts only in the middle.
-#[derive(Debug, Default)]
-pub(super) struct Stage(AtomicU8);
-
-impl Stage {
-    const WARMUP: u8 = 0;
-    const MEASURING: u8 = 1;
-    const OVER: u8 = 2;
-
-    pub(super) fn is_measuring(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::MEASURING
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::OVER
-    }
-
-    fn enter(&self, stage: u8) {
-        debug_assert!(stage > Self::WARMUP, "it begins with the warm-up");
-        self.0.store(stage, Ordering::Relaxed);
-    }
-}
-
 /// Makes one measurement with these registers, one per connection.
 pub(super) async fn measure(
     cell: &Cell,
@@ -68,49 +44,48 @@ pub(super) async fn measure(
     processors: &Processors,
     progress: &Progress,
 ) -> Result<Measurement, Failure> {
-    let stage = Arc::new(Stage::default());
-    let ended = Arc::new(AtomicU64::new(0));
-    let plan = Arc::new(Plan::new(cell.operation, args));
-    let mut workers = JoinSet::new();
-    for (number, register) in (0..cell.in_flight).zip(registers.iter().cycle()) {
-        let worker = Worker {
-            plan: plan.clone(),
-            register: register.clone(),
-            stage: stage.clone(),
-            ended: ended.clone(),
-        };
-        workers.spawn(worker.run(number as u64));
-    }
+    let plan = Arc::new(plan(cell.operation, args));
+    let load = Load::closed(plan, registers, cell.in_flight);
     let label = format!(
         "{} with {} in flight",
         cell.operation.word(),
         cell.in_flight
     );
     progress.begin(&label, args.warmup + args.duration);
-    wait(args.warmup, &ended, progress).await;
-    let before = processors.sample()?;
+    wait(args.warmup, load.completions(), progress).await;
+    let before = sample(processors)?;
     let began = Instant::now();
-    stage.enter(Stage::MEASURING);
-    wait(args.duration, &ended, progress).await;
+    load.measure();
+    wait(args.duration, load.completions(), progress).await;
     let elapsed = began.elapsed();
-    stage.enter(Stage::OVER);
-    let after = processors.sample()?;
-    let mut tally = Tally::default();
-    while let Some(worker) = workers.join_next().await {
-        match worker {
-            Ok(part) => tally.add(part),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
+    load.stop();
+    let after = sample(processors)?;
     Ok(Measurement {
         elapsed,
-        tally,
+        tally: load.finish().await,
         processors: after.since(&before),
     })
 }
 
+fn plan(operation: OperationKind, args: &Args) -> Plan {
+    let set_percent = match operation {
+        OperationKind::Set => 100,
+        OperationKind::Get => 0,
+        OperationKind::Mixed => args.set_percent,
+    };
+    let value = load::value(args.value_size);
+    Plan::new(args.keys(), KeyDistribution::Uniform, set_percent, value)
+        .expect("the flag's parser checked that there are keys")
+}
+
+/// Reads the processor time.
+pub(super) fn sample(processors: &Processors) -> Result<ProcessorTime, Failure> {
+    let sampled = processors.sample();
+    sampled.map_err(|error| Failure::Other(error.to_string()))
+}
+
 /// Waits, and shows meanwhile how many operations end.
-async fn wait(duration: Duration, ended: &AtomicU64, progress: &Progress) {
+async fn wait(duration: Duration, completions: &Completions, progress: &Progress) {
     let until = Instant::now() + duration;
     let mut ticks = interval(TICK);
     while Instant::now() < until {
@@ -118,6 +93,6 @@ async fn wait(duration: Duration, ended: &AtomicU64, progress: &Progress) {
         if tokio::time::timeout_at(until, next).await.is_err() {
             return;
         }
-        progress.show(ended.load(Ordering::Relaxed));
+        progress.show(completions.ended());
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use quorate_client::OperationError;
+use quorate_client::{Applied, OperationError};
+use quorate_workload::load::{ErrorKind, Measurement, Processors};
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
-use super::measurement::Measurement;
-use super::processor::Processors;
 use super::{Args, OperationKind};
+use crate::failure::applied_word;
 use crate::numbers::{counted, latency, rounded, seconds, thousands, three_digits};
 use crate::table::{Align, Colour, Column, line, titles};
 
@@ -98,14 +98,13 @@ pub(super) fn lines(cell: &Cell, measurement: &Measurement, colours: bool) -> Ve
     rows.collect()
 }
 
-fn errors_text(errors: &BTreeMap<(&'static str, &'static str), u64>) -> String {
-    let texts = errors.iter().map(|((reason, applied), count)| {
-        let unknown = if *applied == "NO" {
-            ""
-        } else {
-            " (outcome unknown)"
+fn errors_text(errors: &BTreeMap<ErrorKind, u64>) -> String {
+    let texts = errors.iter().map(|(kind, count)| {
+        let unknown = match kind.has_no_effect {
+            true => "",
+            false => " (outcome unknown)",
         };
-        format!("{} {reason}{unknown}", thousands(*count))
+        format!("{} {}{unknown}", thousands(*count), kind.reason)
     });
     texts.collect::<Vec<_>>().join(", ")
 }
@@ -132,8 +131,12 @@ pub(super) fn json(args: &Args, measurements: &[(Cell, Measurement)]) -> Value {
 
 fn cell_json(cell: &Cell, measurement: &Measurement) -> Value {
     let tally = &measurement.tally;
-    let errors = tally.errors.iter().map(|((reason, applied), count)| {
-        json!({ "reason": reason, "applied": applied, "count": count })
+    let errors = tally.errors.iter().map(|(kind, count)| {
+        let applied = match kind.has_no_effect {
+            true => Applied::No,
+            false => Applied::Maybe,
+        };
+        json!({ "reason": kind.reason, "applied": applied_word(applied), "count": count })
     });
     json!({
         "operation": cell.operation.word(),

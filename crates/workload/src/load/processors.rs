@@ -3,21 +3,24 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::Failure;
-
-/// The processes whose time is measured.
+/// The processes whose time is measured: this one, and some of the store.
 #[derive(Debug)]
-pub(super) struct Processors {
+pub struct Processors {
     servers: Vec<u32>,
 }
 
+/// The process whose time cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read the processor time of process {0}: is it running?")]
+pub struct NoSuchProcess(pub u32);
+
 /// Time that processes have used, user and system together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ProcessorTime {
+pub struct ProcessorTime {
     /// The store's, if any were named.
-    pub(super) servers: Option<Duration>,
+    pub servers: Option<Duration>,
     /// This process's; zero where there is no proc file system.
-    pub(super) client: Duration,
+    pub client: Duration,
 }
 
 impl Processors {
@@ -25,7 +28,7 @@ impl Processors {
     ///
     /// # Errors
     /// When there is no such process.
-    pub(super) fn new(servers: &[u32]) -> Result<Self, Failure> {
+    pub fn new(servers: &[u32]) -> Result<Self, NoSuchProcess> {
         let processors = Self {
             servers: servers.to_vec(),
         };
@@ -33,7 +36,7 @@ impl Processors {
     }
 
     /// Whether the store's time is known.
-    pub(super) fn has_servers(&self) -> bool {
+    pub fn has_servers(&self) -> bool {
         !self.servers.is_empty()
     }
 
@@ -41,14 +44,10 @@ impl Processors {
     ///
     /// # Errors
     /// When a process has ended.
-    pub(super) fn sample(&self) -> Result<ProcessorTime, Failure> {
+    pub fn sample(&self) -> Result<ProcessorTime, NoSuchProcess> {
         let mut servers = Duration::ZERO;
         for pid in &self.servers {
-            servers += used(&pid.to_string()).ok_or_else(|| {
-                Failure::Other(format!(
-                    "cannot read the processor time of process {pid}: is it running?"
-                ))
-            })?;
+            servers += used(&pid.to_string()).ok_or(NoSuchProcess(*pid))?;
         }
         Ok(ProcessorTime {
             servers: self.has_servers().then_some(servers),
@@ -58,7 +57,9 @@ impl Processors {
 }
 
 impl ProcessorTime {
-    pub(super) fn since(&self, before: &Self) -> Self {
+    /// What was used since an earlier sample.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
         let servers = self.servers.zip(before.servers);
         Self {
             servers: servers.map(|(after, before)| after.saturating_sub(before)),
@@ -116,11 +117,7 @@ mod tests {
     #[test]
     fn a_process_that_is_not_there_is_named() {
         // The largest there can be is 2^22.
-        let failure = Processors::new(&[u32::MAX]).unwrap_err();
-        assert!(
-            failure.text().contains("process 4294967295"),
-            "{}",
-            failure.text()
-        );
+        let error = Processors::new(&[u32::MAX]).unwrap_err();
+        assert!(error.to_string().contains("process 4294967295"), "{error}");
     }
 }

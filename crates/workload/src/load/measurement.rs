@@ -2,34 +2,36 @@
 
 use std::time::Duration;
 
-use quorate_client::{OperationError, Reason};
+use quorate_register::{OperationError, Reason};
 
-use super::processor::ProcessorTime;
-use super::worker::Tally;
+use super::processors::ProcessorTime;
+use super::tally::Tally;
 
 /// The operations of one measurement, and what they cost.
 #[derive(Debug)]
-pub(super) struct Measurement {
+pub struct Measurement {
     /// How long it took.
-    pub(super) elapsed: Duration,
-    pub(super) tally: Tally,
-    pub(super) processors: ProcessorTime,
+    pub elapsed: Duration,
+    /// How the operations ended.
+    pub tally: Tally,
+    /// The processor time that was used meanwhile.
+    pub processors: ProcessorTime,
 }
 
 impl Measurement {
     /// How many succeeded.
-    pub(super) fn operations(&self) -> u64 {
-        self.tally.sets.len() + self.tally.gets.len()
+    pub fn operations(&self) -> u64 {
+        self.tally.operations()
     }
 
     /// How many failed.
-    pub(super) fn failures(&self) -> u64 {
-        self.tally.errors.values().sum()
+    pub fn failures(&self) -> u64 {
+        self.tally.failures()
     }
 
     /// Why no other measurement makes sense: nothing succeeded, at any time, since the store
     /// cannot be reached or has no quorum.
-    pub(super) fn out_of_reach(&self) -> Option<&OperationError> {
+    pub fn out_of_reach(&self) -> Option<&OperationError> {
         let error = self.tally.last_error.as_ref()?;
         let lasting = match error.reason {
             Reason::Unreachable
@@ -48,18 +50,18 @@ impl Measurement {
     }
 
     /// How many of this many there were in a second.
-    pub(super) fn per_second(&self, operations: u64) -> f64 {
+    pub fn per_second(&self, operations: u64) -> f64 {
         operations as f64 / self.elapsed.as_secs_f64()
     }
 
     /// Processor time of the store's processes per operation, in microseconds, if it is
     /// known.
-    pub(super) fn server_us(&self) -> Option<f64> {
+    pub fn server_us(&self) -> Option<f64> {
         self.per_operation(self.processors.servers?)
     }
 
     /// That of this process, in microseconds.
-    pub(super) fn client_us(&self) -> Option<f64> {
+    pub fn client_us(&self) -> Option<f64> {
         self.per_operation(self.processors.client)
     }
 

@@ -1,0 +1,8 @@
+//! Quorate: three replicas, some coordinators, and registers over its interface.
+
+mod cluster;
+mod metrics;
+mod path;
+
+pub(crate) use cluster::{MAX_COORDINATORS, QuorateCluster};
+pub(crate) use path::ClientPath;
