@@ -17,7 +17,7 @@ Exit codes:
   4  get: the key has no value
   5  verify: the history is not linearizable
   6  verify: whether it is could not be decided
-  7  status: no quorum, for writes or for any operation, or no config yet
+  7  status: no quorum, for writes or for any operation, or no config is known
 
 With --output json a result is one line of JSON on the standard output, an error one on the
 standard error. Bytes are a string where they are UTF-8; otherwise the field is named

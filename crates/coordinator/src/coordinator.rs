@@ -176,8 +176,8 @@ impl Coordinator {
         let timeout = timeout.min(self.options.longest_timeout);
         let deadline = Instant::now() + timeout.saturating_sub(answer_margin(timeout));
         let Some(view) = self.membership.view() else {
-            let message = "no active config is known yet; see /ready on the admin port";
-            return Err(OperationError::not_applied(Reason::NotReady, message));
+            let problem = self.membership.why_not_ready();
+            return Err(OperationError::not_applied(Reason::NotReady, problem));
         };
         let call = Call {
             operation,

@@ -106,7 +106,7 @@ pub fn start(
         metrics,
         shutdown.cancel.clone(),
     ));
-    let (ready, readiness) = watch::channel(Readiness::not_ready("looking for the config"));
+    let (ready, readiness) = watch::channel(Readiness::NotReady(membership.why_not_ready()));
     let cancel = shutdown.cancel.clone();
     let loading = find_config(membership, parts.config_store, ready);
     shutdown.background.spawn(async move {

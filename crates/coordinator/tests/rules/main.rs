@@ -9,6 +9,7 @@ mod metrics;
 mod other_configs;
 mod outcomes;
 mod refusals;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
 mod transports;
