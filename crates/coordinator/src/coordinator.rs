@@ -144,6 +144,11 @@ impl Coordinator {
         metrics.set_in_flight(live.operations, live.background_writes);
     }
 
+    /// Counts an operation that was refused before it came here.
+    pub(crate) fn count_refused(&self, operation: &'static str, error: &OperationError) {
+        OperationObserver::begin(&self.context.metrics, operation).end(Some(error));
+    }
+
     /// Resolves once nothing goes on in the background; call it after the stop token.
     pub async fn ended(&self) {
         self.background.ended().await;
@@ -251,7 +256,7 @@ impl Coordinator {
         if length > limit {
             let problem = format!("it has {length} bytes; the limit is {limit} bytes");
             let error = OperationError::invalid("value", problem);
-            OperationObserver::begin(&self.context.metrics, operation).end(Some(&error));
+            self.count_refused(operation, &error);
             return Err(error);
         }
         let bytes = key.bytes().len() + length;

@@ -12,6 +12,7 @@ pub mod membership;
 mod metrics;
 mod outcome;
 mod quorum;
+mod refusals;
 mod run;
 mod status;
 mod status_source;

@@ -154,7 +154,7 @@ impl CoordinatorMetrics {
             }
         }
         for operation in ["get", "set", "delete"] {
-            for outcome in ["ok", "not_applied", "unknown", "overloaded"] {
+            for outcome in OUTCOMES {
                 self.operations.with_label_values(&[operation, outcome]);
             }
         }
@@ -226,6 +226,16 @@ impl CoordinatorMetrics {
         members("next", parts.next.as_ref().map_or(0, Vec::len));
     }
 }
+
+/// The values of the label `outcome`.
+const OUTCOMES: [&str; 6] = [
+    "ok",
+    "not_applied",
+    "unknown",
+    "overloaded",
+    "invalid",
+    "cancelled",
+];
 
 /// Observes an operation when it is dropped, so that abandoned ones count too.
 pub(crate) struct OperationObserver<'a> {

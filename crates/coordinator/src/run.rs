@@ -132,7 +132,8 @@ pub async fn serve(
     limits: Limits,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
-    let service = RegisterService::new(coordinator.clone(), coordinator.clone(), limits);
+    let service = RegisterService::new(coordinator.clone(), coordinator.clone(), limits)
+        .observed_by(coordinator.clone());
     // A little more than are admitted, so that it is the coordinator that refuses, and counts.
     let calls = coordinator.max_operations() + SPARE_CALLS;
     let service = service.into_server().max_calls(calls);

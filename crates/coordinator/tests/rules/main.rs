@@ -8,6 +8,7 @@ mod limits;
 mod metrics;
 mod other_configs;
 mod outcomes;
+mod over_grpc;
 mod refusals;
 mod status;
 #[path = "../support/mod.rs"]
