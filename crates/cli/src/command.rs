@@ -83,7 +83,7 @@ impl Command {
         let (format, result) = match self {
             Self::Dev(args) => return dev::run(args, context).await,
             Self::Node(args) => return node::run(args, context).await,
-            Self::Bootstrap(args) => return bootstrap::run(args, context).await,
+            Self::Bootstrap(args) => (args.output.output, bootstrap::run(args, context).await),
             Self::Get(args) => (args.output.output, get::run(args, context).await),
             Self::Set(args) => (args.output.output, set::run(args, context).await),
             Self::Delete(args) => (args.output.output, delete::run(args, context).await),
