@@ -156,6 +156,20 @@ mod tests {
         assert!(format!("{args:?}").contains(r#"["a:1", "b:2", "http://c:3"]"#));
     }
 
+    /// What is in flight when the store vanishes is waited for after the time is over.
+    #[test]
+    fn verify_waits_less_long_for_an_operation_than_others() {
+        let timeout = |arguments: &[&str]| match parse(arguments).unwrap().command {
+            Command::Verify(args) => args.connection.timeout,
+            Command::Get(args) => args.connection.timeout,
+            _ => panic!("it is one of these"),
+        };
+        let seconds = std::time::Duration::from_secs;
+        assert_eq!(timeout(&["get", "k"]), seconds(10));
+        assert_eq!(timeout(&["verify"]), seconds(5));
+        assert_eq!(timeout(&["verify", "--timeout", "20s"]), seconds(20));
+    }
+
     #[test]
     fn help_has_the_exit_codes() {
         let error = parse(&["--help"]).unwrap_err();
