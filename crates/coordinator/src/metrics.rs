@@ -125,7 +125,7 @@ impl CoordinatorMetrics {
                 IntGaugeVec::new(
                     Opts::new(
                         "quorate_quorum_margin",
-                        "Members of the group that may still be lost; below 0 no operation completes.",
+                        "How many more members of the group than its majority answer, and may still be lost; below 0 no operation completes. Members that refuse writes answer.",
                     ),
                     &["group"],
                 )?,
