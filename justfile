@@ -26,7 +26,7 @@ lint:
 format:
     cargo fmt --all
 
-# Licences, banned crates and sources; needs no network.
+# Licences, banned crates and sources; needs no network after `cargo fetch`.
 deny:
     cargo deny check bans licenses sources
 
@@ -36,7 +36,7 @@ advisories:
 
 # Plants each bug of docs/protocol.md and demands that the simulation finds it.
 simulate *ARGS:
-    cargo test -p quorate-simulation --features mutations {{ ARGS }}
+    cargo test -p quorate-simulation --features mutations {{ ARGS }} -- --nocapture
 
 # Kills real replicas with SIGKILL under load, again and again.
 crash *ARGS:

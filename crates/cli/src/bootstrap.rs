@@ -1,15 +1,18 @@
 //! `quorate bootstrap`: the first config of a new store.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use quorate_coordinator::membership::{ConfigStore, FileConfigStore, FixedDirectory, bootstrap};
 use quorate_coordinator::{ReplicaAddress, remote_directory};
+use quorate_register::Member;
 use quorate_runtime::SystemEntropy;
 use quorate_runtime::args::duration;
 
-use crate::{Context, Exit};
+use serde_json::json;
+
+use crate::numbers::counted;
+use crate::{Context, Exit, Failure, Format, OutputArgs};
 
 /// Make the first config of a new store, from replicas whose disks never held one.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,30 +35,41 @@ pub struct Args {
     /// How long to wait for each replica's answer.
     #[arg(long, env = "QUORATE_BOOTSTRAP_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "10s")]
     pub wait: Duration,
+
+    /// How the result is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Makes the config and says which.
-///
-/// # Errors
-/// The text is for the user.
-pub async fn run(args: Args, context: &mut Context) -> anyhow::Result<Exit> {
-    let directory = remote_directory(FixedDirectory::default(), &args.replicas)?;
+pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
+    let directory = remote_directory(FixedDirectory::default(), &args.replicas);
+    let directory = directory.map_err(|error| Failure::Usage(error.to_string()))?;
     let config_store = args.config_file.map(FileConfigStore::new);
     let config_store = config_store.as_ref().map(|store| store as &dyn ConfigStore);
-    let config = bootstrap(&directory, config_store, &SystemEntropy, args.wait).await?;
-    writeln!(
-        context.output,
-        "made cluster {} with {} members, of which {} may be lost:",
+    let made = bootstrap(&directory, config_store, &SystemEntropy, args.wait).await;
+    let failed = |error| Failure::Other(format!("{:#}", anyhow::Error::from(error)));
+    let config = made.map_err(failed)?;
+    let members = config.members();
+    let may_be_lost = (members.len() - 1) / 2;
+    if args.output.output == Format::Json {
+        let member = |member: &Member| json!({ "pod": member.pod, "replica_id": member.replica_id.to_string() });
+        context.write_json(&json!({
+            "cluster_id": config.cluster_id().to_string(),
+            "config_id": config.id().to_string(),
+            "epoch": config.epoch().to_string(),
+            "may_be_lost": may_be_lost,
+            "members": members.iter().map(member).collect::<Vec<_>>(),
+        }))?;
+        return Ok(Exit::DONE);
+    }
+    context.write_line(&format!(
+        "made cluster {} with {}, of which {may_be_lost} may be lost:",
         config.cluster_id(),
-        config.members().len(),
-        (config.members().len() - 1) / 2
-    )?;
-    for member in config.members() {
-        writeln!(
-            context.output,
-            "  {}  replica {}",
-            member.pod, member.replica_id
-        )?;
+        counted(members.len() as u64, "member"),
+    ))?;
+    for member in members {
+        context.write_line(&format!("  {}  replica {}", member.pod, member.replica_id))?;
     }
     Ok(Exit::DONE)
 }

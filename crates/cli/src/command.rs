@@ -17,7 +17,7 @@ Exit codes:
   4  get: the key has no value
   5  verify: the history is not linearizable
   6  verify: whether it is could not be decided
-  7  status: no quorum, for writes or for any operation, or no config yet
+  7  status: no quorum, for writes or for any operation, or no config is known
 
 With --output json a result is one line of JSON on the standard output, an error one on the
 standard error. Bytes are a string where they are UTF-8; otherwise the field is named
@@ -83,7 +83,7 @@ impl Command {
         let (format, result) = match self {
             Self::Dev(args) => return dev::run(args, context).await,
             Self::Node(args) => return node::run(args, context).await,
-            Self::Bootstrap(args) => return bootstrap::run(args, context).await,
+            Self::Bootstrap(args) => (args.output.output, bootstrap::run(args, context).await),
             Self::Get(args) => (args.output.output, get::run(args, context).await),
             Self::Set(args) => (args.output.output, set::run(args, context).await),
             Self::Delete(args) => (args.output.output, delete::run(args, context).await),
@@ -154,6 +154,20 @@ mod tests {
             panic!("it is a get");
         };
         assert!(format!("{args:?}").contains(r#"["a:1", "b:2", "http://c:3"]"#));
+    }
+
+    /// What is in flight when the store vanishes is waited for after the time is over.
+    #[test]
+    fn verify_waits_less_long_for_an_operation_than_others() {
+        let timeout = |arguments: &[&str]| match parse(arguments).unwrap().command {
+            Command::Verify(args) => args.connection.timeout,
+            Command::Get(args) => args.connection.timeout,
+            _ => panic!("it is one of these"),
+        };
+        let seconds = std::time::Duration::from_secs;
+        assert_eq!(timeout(&["get", "k"]), seconds(10));
+        assert_eq!(timeout(&["verify"]), seconds(5));
+        assert_eq!(timeout(&["verify", "--timeout", "20s"]), seconds(20));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use quorate_runtime::{
     listener, metrics,
 };
 
+use crate::numbers::counted;
 use crate::{Context, Exit};
 
 /// Run a whole store in this process: replicas, a coordinator, and their data in one folder.
@@ -221,8 +222,9 @@ fn replica_folders(folder: &Path) -> Option<usize> {
 fn replicas(args: &Args, existing: Option<usize>) -> anyhow::Result<usize> {
     match (args.replicas, existing) {
         (Some(wanted), Some(existing)) if wanted != existing => bail!(
-            "the store in {} has {existing} replicas, not {wanted}; leave --replicas out, or use another --data-dir",
-            args.data_dir.display()
+            "the store in {} has {}, not {wanted}; leave --replicas out, or use another --data-dir",
+            args.data_dir.display(),
+            counted(existing as u64, "replica"),
         ),
         (_, Some(existing)) => Ok(existing),
         (Some(wanted), None) => Ok(wanted),
@@ -248,10 +250,10 @@ async fn check_majority(
         return Ok(());
     }
     bail!(
-        "{} has only {} of the {} replicas of its store; the other folders are lost or of another store: put them back, or use another --data-dir",
+        "{} has only {} of the {} of its store; the other folders are lost or of another store: put them back, or use another --data-dir",
         folder.display(),
         present.len(),
-        config.members().len()
+        counted(config.members().len() as u64, "replica"),
     );
 }
 
@@ -279,23 +281,51 @@ fn introduce(
         false => format!(" --endpoint http://{register}"),
     };
     let path: &Path = &args.data_dir;
+    let quorate = own_name();
+    let replicas = counted(replicas as u64, "replica");
     writeln!(
         out,
         "\
-Quorate {version}: {replicas} replicas and a coordinator in this process
+Quorate {version}: {replicas} and a coordinator in this process
 
   register  {register}  gRPC, quorate.v1.Register
   admin     http://{admin}  /metrics /live /ready /info
   data      {path}
 
 Try in another terminal:
-  quorate set{endpoint} greeting hello
-  quorate get{endpoint} greeting
-  quorate status{endpoint}
-  quorate verify{endpoint} --duration 10s
+  {quorate} set{endpoint} greeting hello
+  {quorate} get{endpoint} greeting
+  {quorate} status{endpoint}
+  {quorate} verify{endpoint} --duration 10s
 
 Ctrl-C stops it; the data stays.",
         version = env!("CARGO_PKG_VERSION"),
         path = path.display(),
     )
+}
+
+/// What to type to run this program: its name where the shell finds this very file under it,
+/// and otherwise the file, as after `cargo run`.
+fn own_name() -> String {
+    const NAME: &str = "quorate";
+    let Ok(own) = std::env::current_exe() else {
+        return NAME.to_owned();
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&path).map(|folder| folder.join(NAME));
+    let found = found.find(|file| file.is_file());
+    let same = found.and_then(|file| Some(file.canonicalize().ok()? == own.canonicalize().ok()?));
+    match same {
+        Some(true) => NAME.to_owned(),
+        _ => quoted(&own.to_string_lossy()),
+    }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,=".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }

@@ -23,7 +23,7 @@ impl Exit {
     /// `verify`: whether it is linearizable could not be decided.
     pub const UNDECIDED: Self = Self(6);
     /// `status`: too few members can be reached, or take writes, for every operation to
-    /// succeed, or there is no config yet.
+    /// succeed, or no config is known.
     pub const NO_QUORUM: Self = Self(7);
 
     /// The exit with this code.

@@ -11,7 +11,7 @@ pub struct Args {
     #[command(flatten)]
     key: KeyArgs,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -67,7 +67,7 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
         }
     }
     Ok(match verdict.health {
-        Health::ReadOnly | Health::NoQuorum | Health::NoConfig => Exit::NO_QUORUM,
+        Health::ReadOnly | Health::NoQuorum | Health::NotReady => Exit::NO_QUORUM,
         Health::Healthy | Health::Degraded => Exit::DONE,
     })
 }

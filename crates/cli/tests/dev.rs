@@ -17,8 +17,14 @@ struct Dev {
 
 impl Dev {
     fn start(data_dir: &Path, more: &[&str]) -> Self {
+        Self::start_with(data_dir, more, |_| ())
+    }
+
+    fn start_with(data_dir: &Path, more: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let (register, admin) = (free_address(), free_address());
-        let mut child = dev(data_dir, register, admin, more)
+        let mut command = dev(data_dir, register, admin, more);
+        change(&mut command);
+        let mut child = command
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program is built");
@@ -133,6 +139,49 @@ fn a_restart_has_the_data_and_its_number_of_replicas() {
             data.display()
         )
     );
+}
+
+/// Whether the program is on the path or not, as after `cargo run`.
+#[test]
+fn what_it_says_to_try_works_as_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = Path::new(env!("CARGO_BIN_EXE_quorate"));
+    let bin = folder.path().join("bin with a space");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(own, bin.join("quorate")).unwrap();
+    // Another program of this name comes first on this path.
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink("/bin/false", other.join("quorate")).unwrap();
+    let paths = [vec![], vec![&bin], vec![&other, &bin]];
+    for (at, path) in paths.into_iter().enumerate() {
+        let folders = path.into_iter().map(|folder| folder.as_path());
+        let folders = folders.chain([Path::new("/usr/bin"), Path::new("/bin")]);
+        let path = std::env::join_paths(folders).unwrap();
+        let data = folder.path().join(at.to_string());
+        let store = Dev::start_with(&data, &["--replicas=1"], |dev| {
+            dev.env("PATH", &path);
+        });
+        assert!(
+            store.introduction.contains(": 1 replica and"),
+            "{}",
+            store.introduction
+        );
+        let lines = store.introduction.lines();
+        let commands: Vec<_> = lines.filter(|line| line.contains("greeting")).collect();
+        let typed = |line: &str| {
+            let mut shell = Command::new("/bin/sh");
+            shell.env("PATH", &path).args(["-c", line.trim()]);
+            shell.output().unwrap()
+        };
+        let [set, get] = commands[..] else {
+            panic!("{}", store.introduction);
+        };
+        assert_eq!(set.starts_with("  quorate "), at == 1, "{set}");
+        assert!(typed(set).status.success(), "{set}");
+        assert_eq!(text(&typed(get).stdout), "hello", "{get}");
+        assert_eq!(store.stop(), Some(0));
+    }
 }
 
 #[test]

@@ -145,6 +145,11 @@ impl Coordinator {
         metrics.set_in_flight(live.operations, live.background_writes);
     }
 
+    /// Counts an operation that was refused before it came here.
+    pub(crate) fn count_refused(&self, operation: Operation, error: &OperationError) {
+        OperationObserver::begin(&self.context.metrics, operation).end(Some(error));
+    }
+
     /// Resolves once nothing goes on in the background; call it after the stop token.
     pub async fn ended(&self) {
         self.background.ended().await;
@@ -177,8 +182,8 @@ impl Coordinator {
         let timeout = timeout.min(self.options.longest_timeout);
         let deadline = Instant::now() + timeout.saturating_sub(answer_margin(timeout));
         let Some(view) = self.membership.view() else {
-            let message = "no active config is known yet; see /ready on the admin port";
-            return Err(OperationError::not_applied(Reason::NotReady, message));
+            let problem = self.membership.why_not_ready();
+            return Err(OperationError::not_applied(Reason::NotReady, problem));
         };
         let call = Call {
             operation,
@@ -252,7 +257,7 @@ impl Coordinator {
         if length > limit {
             let problem = format!("it has {length} bytes; the limit is {limit} bytes");
             let error = OperationError::invalid("value", problem);
-            OperationObserver::begin(&self.context.metrics, operation).end(Some(&error));
+            self.count_refused(operation, &error);
             return Err(error);
         }
         let bytes = key.bytes().len() + length;

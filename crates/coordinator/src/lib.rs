@@ -13,6 +13,7 @@ mod metrics;
 mod operation;
 mod outcome;
 mod quorum;
+mod refusals;
 mod run;
 mod status;
 mod status_source;

@@ -106,7 +106,7 @@ pub fn start(
         metrics,
         shutdown.cancel.clone(),
     ));
-    let (ready, readiness) = watch::channel(Readiness::not_ready("looking for the config"));
+    let (ready, readiness) = watch::channel(Readiness::NotReady(membership.why_not_ready()));
     let cancel = shutdown.cancel.clone();
     let loading = find_config(membership, parts.config_store, ready);
     shutdown.background.spawn(async move {
@@ -132,7 +132,8 @@ pub async fn serve(
     limits: Limits,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
-    let service = RegisterService::new(coordinator.clone(), coordinator.clone(), limits);
+    let service = RegisterService::new(coordinator.clone(), coordinator.clone(), limits)
+        .observed_by(coordinator.clone());
     // A little more than are admitted, so that it is the coordinator that refuses, and counts.
     let calls = coordinator.max_operations() + SPARE_CALLS;
     let service = service.into_server().max_calls(calls);

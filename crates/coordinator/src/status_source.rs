@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_proto::{StatusSource, v1};
-use quorate_register::OperationError;
+use quorate_register::{Identity, OperationError};
 
 use crate::{Coordinator, MemberStatus};
 
@@ -20,6 +20,7 @@ impl StatusSource for Coordinator {
         let Some(status) = self.status(limit).await else {
             return Ok(v1::StatusResponse {
                 version,
+                problem: self.membership().why_not_ready(),
                 ..v1::StatusResponse::default()
             });
         };
@@ -31,6 +32,7 @@ impl StatusSource for Coordinator {
             joint: status.joint,
             members: status.members.into_iter().map(member).collect(),
             operations_in_flight: status.operations_in_flight,
+            problem: String::new(),
         })
     }
 }
@@ -48,16 +50,31 @@ fn member(status: MemberStatus) -> v1::MemberStatus {
     match status.identity {
         Ok(identity) => {
             message.reachable = true;
+            message.problem = problems(&message.pod, &identity).join("; ");
             message.keys = identity.keys;
+            message.refuses_writes = identity.disk_full;
             if let Some(held) = identity.config {
                 message.epoch = held.config.epoch().to_string();
-            }
-            message.refuses_writes = identity.disk_full;
-            if identity.disk_full {
-                message.problem = "its disk is nearly full: it refuses writes".into();
             }
         }
         Err(error) => message.problem = error.to_string(),
     }
     message
+}
+
+/// What is wrong with a member that answers.
+fn problems(pod: &str, identity: &Identity) -> Vec<String> {
+    let mut problems = Vec::new();
+    if identity.disk_full {
+        problems.push("its disk is nearly full: it refuses writes".to_owned());
+    }
+    // It is the member all the same, since its disk is what the config names; but coordinators
+    // look for it under the config's name, and people for the other.
+    if identity.pod != pod {
+        let own = &identity.pod;
+        problems.push(format!(
+            "it was started as {own}: start it with the config's name, --pod {pod}"
+        ));
+    }
+    problems
 }

@@ -25,5 +25,7 @@ pub mod transport;
 pub use convert::InvalidMessage;
 pub use generated::{FILE_DESCRIPTOR_SET, v1};
 pub use limits::{LimitOutOfRange, Limits};
-pub use register::{RegisterServer, RegisterService, RemoteRegister, StatusSource};
+pub use register::{
+    RefusalObserver, RegisterServer, RegisterService, RemoteRegister, StatusSource,
+};
 pub use replica::{RemoteReplica, ReplicaService};

@@ -2,14 +2,15 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{MemoryRegister, PATIENCE, Server, eventually};
 use quorate_proto::transport::ServerOptions;
 use quorate_proto::v1::register_client::RegisterClient;
-use quorate_proto::{Limits, RegisterService, v1};
+use quorate_proto::{Limits, RefusalObserver, RegisterService, v1};
+use quorate_register::{OperationError, Reason};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::service::Routes;
@@ -264,10 +265,22 @@ async fn calls_beyond_a_connections_streams_wait() {
     assert_eq!(register.calls.most(), 3);
 }
 
+/// What the service refused by itself.
+#[derive(Default)]
+struct Refused(Mutex<Vec<(&'static str, Reason)>>);
+
+impl RefusalObserver for Refused {
+    fn refused(&self, operation: &'static str, error: &OperationError) {
+        self.0.lock().unwrap().push((operation, error.reason));
+    }
+}
+
 #[tokio::test]
 async fn too_many_calls() {
     let register = Arc::new(MemoryRegister::default());
-    let service = RegisterService::new(register.clone(), register.clone(), Limits::default());
+    let refused = Arc::new(Refused::default());
+    let service = RegisterService::new(register.clone(), register.clone(), Limits::default())
+        .observed_by(refused.clone());
     let routes = Routes::new(service.into_server().max_calls(2));
     let server = Server::start(routes, ServerOptions::default()).await;
     let client = RegisterClient::new(server.channel());
@@ -291,6 +304,9 @@ async fn too_many_calls() {
     );
     let retry = status.get_details_retry_info().unwrap().retry_delay;
     assert!(retry.is_some_and(|delay| !delay.is_zero()));
+    // A status is no operation, and what the register was asked it counts itself.
+    other.status(v1::StatusRequest {}).await.unwrap_err();
+    assert_eq!(*refused.0.lock().unwrap(), [("set", Reason::Overloaded)]);
     for call in &hanging {
         call.abort();
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{AMPLE, MemoryRegister, PATIENCE, Server, key, timestamp};
+use common::{AMPLE, MemoryRegister, MemoryReplica, PATIENCE, Server, key, timestamp};
 use quorate_proto::transport::{ChannelOptions, ServerOptions, channel, endpoint};
 use quorate_proto::v1::register_server;
 use quorate_proto::{Limits, RemoteRegister, v1};
@@ -340,4 +340,17 @@ async fn the_largest_value_passes() {
     let value = Bytes::from(vec![2; Limits::DEFAULT_MAX_VALUE_BYTES]);
     remote.set(&key, value.clone(), AMPLE).await.unwrap();
     assert_eq!(remote.get(&key, AMPLE).await.unwrap().value, Some(value));
+}
+
+#[tokio::test]
+async fn a_replica_is_no_coordinator_and_the_error_says_so() {
+    let server = Server::replica(MemoryReplica::new()).await;
+    let remote = RemoteRegister::new(server.channel());
+    let error = remote.get(&key("key"), AMPLE).await.unwrap_err();
+    assert_eq!(error.reason, Reason::Unreachable);
+    let message = &error.message;
+    assert!(
+        message.starts_with("what answers there is no coordinator: "),
+        "{message}"
+    );
 }

@@ -77,7 +77,7 @@ async fn supported() -> (Server, quorate_proto::transport::Health) {
     )
 }
 
-/// The services and one symbol's files, by either version of the reflection protocol.
+/// The services and two symbols' files, by either version of the reflection protocol.
 macro_rules! reflect {
     ($version:ident, $channel:expr) => {{
         use tonic_reflection::pb::$version::ServerReflectionRequest;
@@ -93,6 +93,9 @@ macro_rules! reflect {
             request(MessageRequest::FileContainingSymbol(
                 "quorate.v1.Register".into(),
             )),
+            request(MessageRequest::FileContainingSymbol(
+                "google.rpc.ErrorInfo".into(),
+            )),
         ]);
         let mut client = ServerReflectionClient::new($channel);
         let mut answers = client
@@ -107,20 +110,24 @@ macro_rules! reflect {
         let Some(MessageResponse::FileDescriptorResponse(file)) = answer().await else {
             panic!("no file");
         };
+        let Some(MessageResponse::FileDescriptorResponse(errors)) = answer().await else {
+            panic!("no file that says what errors carry");
+        };
         let mut names: Vec<_> = list
             .service
             .into_iter()
             .map(|service| service.name)
             .collect();
         names.sort();
-        (names, file.file_descriptor_proto.concat())
+        let (file, errors) = (file.file_descriptor_proto, errors.file_descriptor_proto);
+        (names, file.concat(), errors.concat())
     }};
 }
 
 #[tokio::test]
 async fn reflection_lists_and_describes() {
     let (server, _health) = supported().await;
-    for (names, file) in [
+    for (names, file, errors) in [
         reflect!(v1, server.channel()),
         reflect!(v1alpha, server.channel()),
     ] {
@@ -136,6 +143,7 @@ async fn reflection_lists_and_describes() {
             text.contains("A linearizable register per key"),
             "comments are the documentation"
         );
+        assert!(String::from_utf8_lossy(&errors).contains("error_details.proto"));
     }
 }
 

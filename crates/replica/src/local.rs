@@ -24,7 +24,8 @@ pub struct ReplicaOptions {
     pub limits: CommitLimits,
     /// Below so many free bytes writes are refused.
     pub reserved_bytes: u64,
-    /// For how many keys the timestamp is remembered; others are read from the store.
+    /// For how many keys at most the timestamp is remembered, but for rounding up to shards of
+    /// one size; others are read from the store.
     pub cached_timestamps: usize,
 }
 

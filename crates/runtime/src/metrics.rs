@@ -5,8 +5,8 @@ use prometheus::{IntGaugeVec, Opts, Registry};
 
 use crate::BuildInfo;
 
-/// Registers `quorate_build_info{version,revision}` (always 1; an unknown revision is an
-/// empty label) and, on Linux, the usual `process_*` metrics: processor seconds, resident
+/// Registers `quorate_build_info{version,revision}` (always 1; an unknown revision is
+/// `unknown`) and, on Linux, the usual `process_*` metrics: processor seconds, resident
 /// and virtual bytes, open and maximal descriptors, threads, start time.
 ///
 /// # Errors
@@ -17,7 +17,7 @@ pub fn register(registry: &Registry, build: &BuildInfo) -> Result<(), prometheus
         "Version and git revision of the program; always 1.",
     );
     let info = IntGaugeVec::new(options, &["version", "revision"])?;
-    let labels = [build.version, build.revision.unwrap_or_default()];
+    let labels = [build.version, build.revision.unwrap_or("unknown")];
     info.with_label_values(&labels).set(1);
     registry.register(Box::new(info))?;
     #[cfg(target_os = "linux")]

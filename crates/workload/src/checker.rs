@@ -20,6 +20,9 @@
 //! 3. `search`: deletes all write the same, and so may others. What the zones cannot decide
 //!    is searched, in the manner of Wing, Gong 1993 and Lowe 2017 (*Testing for
 //!    linearizability*): forward in time, with the set of all states the register may be in.
+//!    What bounds it is a number of steps and no time limit ([`Limits`]): a clock would make the
+//!    verdict depend on the machine and its load, and a simulation's seed, or a pasted history,
+//!    must be judged the same everywhere.
 //! 4. `shrink`: a violation is cut down to the few operations that contradict each other,
 //!    and `witness` says so in words.
 

@@ -18,7 +18,7 @@ pub(crate) fn status(
         Health::Degraded => "degraded",
         Health::ReadOnly => "read_only",
         Health::NoQuorum => "no_quorum",
-        Health::NoConfig => "no_config",
+        Health::NotReady => "not_ready",
     };
     json!({
         "health": health,

@@ -64,7 +64,7 @@ pub(crate) fn status(
 fn headline(answers: &[Answer], verdict: &Verdict, colours: bool) -> String {
     let colour = match verdict.health {
         Health::Healthy => Colour::Green,
-        Health::Degraded | Health::NoConfig => Colour::Yellow,
+        Health::Degraded | Health::NotReady => Colour::Yellow,
         Health::ReadOnly | Health::NoQuorum => Colour::Red,
     };
     let word = coloured(verdict.health.word(), colour, colours);

@@ -15,8 +15,8 @@ pub(crate) enum Health {
     ReadOnly,
     /// No operation can succeed.
     NoQuorum,
-    /// The store was not made yet, so that no operation can succeed.
-    NoConfig,
+    /// The coordinator knows no config, so that no operation can succeed.
+    NotReady,
 }
 
 impl Health {
@@ -27,7 +27,7 @@ impl Health {
             Self::Degraded => "degraded",
             Self::ReadOnly => "read-only",
             Self::NoQuorum => "no quorum",
-            Self::NoConfig => "no config yet",
+            Self::NotReady => "not ready",
         }
     }
 }
@@ -87,8 +87,11 @@ impl Verdict {
     pub(crate) fn of(status: &StatusResponse) -> Self {
         if has_no_config(status) {
             return Self {
-                health: Health::NoConfig,
-                reason: "run `quorate bootstrap`".to_owned(),
+                health: Health::NotReady,
+                reason: match status.problem.as_str() {
+                    "" => "no config is known yet".to_owned(),
+                    problem => problem.to_owned(),
+                },
                 margin: 0,
             };
         }
@@ -143,7 +146,7 @@ impl Verdict {
     }
 }
 
-/// Whether the coordinator knows of no store: then it says nothing but its version.
+/// Whether the coordinator knows of no store: then it says its version, and why.
 pub(crate) fn has_no_config(status: &StatusResponse) -> bool {
     status.config_id.is_empty() && status.members.is_empty()
 }

@@ -9,7 +9,10 @@ use quorate_runtime::args::duration;
 use crate::{ConnectionArgs, OutputArgs};
 
 /// Arguments of `verify`.
+// Those in flight at the end are waited for, so that a store which vanishes must not make a short
+// run a long one.
 #[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("timeout", |timeout| timeout.default_value("5s")))]
 pub struct Args {
     /// How long to run the workload. Ctrl-C ends it earlier, and what it recorded until
     /// then is checked.
@@ -73,7 +76,7 @@ pub struct Args {
     pub(super) seed: Option<u64>,
 
     #[command(flatten)]
-    pub(super) connection: ConnectionArgs,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
     #[command(flatten)]

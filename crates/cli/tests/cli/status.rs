@@ -33,6 +33,7 @@ fn status(problems: [Option<&str>; 3]) -> StatusResponse {
             .map(|(problem, number)| member(number, *problem))
             .collect(),
         operations_in_flight: 12,
+        problem: String::new(),
     }
 }
 
@@ -121,8 +122,10 @@ async fn members_whose_disk_is_full_are_told_of_at_once() {
 #[tokio::test]
 async fn before_the_bootstrap_the_first_line_says_what_to_do() {
     let servers = [Server::start(), Server::start()];
+    let problem = "no replica has a config yet: run `quorate bootstrap`";
     let version = || StatusResponse {
         version: "0.1.0".to_owned(),
+        problem: problem.to_owned(),
         ..StatusResponse::default()
     };
     for server in &servers {
@@ -131,13 +134,13 @@ async fn before_the_bootstrap_the_first_line_says_what_to_do() {
     let ran = servers[0].run(&["status"]).await;
     assert_eq!(ran.exit, Exit::NO_QUORUM);
     let expected = format!(
-        "no config yet: run `quorate bootstrap`\n\n\
+        "not ready: {problem}\n\n\
          seen by   {}, version 0.1.0, 0 operations in flight\n",
         servers[0].address
     );
     assert_eq!(ran.text(), expected);
     let json = servers[0].run(&["status", "-o", "json"]).await.json();
-    assert_eq!(json["health"], "no_config");
+    assert_eq!(json["health"], "not_ready");
 
     // A coordinator that did not learn of the store yet does not hide it.
     servers[1].register.set_status(status([None; 3]));

@@ -176,7 +176,7 @@ impl Drop for Server {
     }
 }
 
-fn listen(address: SocketAddr) -> TcpListener {
+pub(crate) fn listen(address: SocketAddr) -> TcpListener {
     let listener = std::net::TcpListener::bind(address).expect("the port is free");
     listener.set_nonblocking(true).expect("it can be");
     TcpListener::from_std(listener).expect("it listens")

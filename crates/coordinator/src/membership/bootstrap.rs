@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use quorate_register::config::InvalidConfig;
-use quorate_register::{Config, Entropy, Member};
+use quorate_register::{Config, Entropy, Identity, Member, ReplicaId};
 use tokio::time::timeout;
 
 use super::activation::{Proof, offer, prove_active};
@@ -15,10 +15,8 @@ use super::{ConfigStore, ConfigStoreError, Directory, SwapOutcome};
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// Some replica did not answer; all are needed.
-    #[error("all {expected} replicas must answer before the first config is made; {problems}")]
+    #[error("all replicas must answer before the first config is made; {problems}")]
     Missing {
-        /// How many there are to be.
-        expected: usize,
         /// Who is missing and why.
         problems: String,
     },
@@ -32,6 +30,23 @@ pub enum BootstrapError {
         pod: String,
         /// Whose.
         cluster_id: String,
+    },
+    /// One replica answered under two names.
+    #[error("{first} and {second} are the same replica, {replica_id}: correct their addresses")]
+    SameReplica {
+        /// One name.
+        first: String,
+        /// The other.
+        second: String,
+        /// Who answered.
+        replica_id: ReplicaId,
+    },
+    /// Some replica calls itself otherwise. A config with the wrong names would send every
+    /// request for a member to another one.
+    #[error("{problems}: correct the names or the addresses")]
+    Misnamed {
+        /// Who, and how it calls itself.
+        problems: String,
     },
     /// The config store has a config already.
     #[error("the config store already has config {id}; there is nothing to make")]
@@ -147,30 +162,59 @@ async fn virgin_members(
             Err(_) => Err("no answer".to_owned()),
         }
     }));
-    let mut members = Vec::with_capacity(pods.len());
+    let mut found = Vec::with_capacity(pods.len());
     let mut problems = Vec::new();
     for (pod, answer) in pods.iter().zip(answers.await) {
         match answer {
-            Ok(identity) => {
-                if let Some(cluster_id) = identity.cluster_id {
-                    return Err(BootstrapError::NotVirgin {
-                        pod: pod.clone(),
-                        cluster_id: cluster_id.to_string(),
-                    });
-                }
-                members.push(Member {
-                    replica_id: identity.replica_id,
-                    pod: pod.clone(),
-                });
-            }
+            Ok(identity) => found.push((pod, identity)),
             Err(problem) => problems.push(format!("{pod}: {problem}")),
         }
     }
-    if problems.is_empty() {
-        return Ok(members);
+    // What is wrong already comes first: waiting for the others does not mend it.
+    check_virgin(&found)?;
+    check_names(&found)?;
+    if !problems.is_empty() {
+        return Err(BootstrapError::Missing {
+            problems: problems.join("; "),
+        });
     }
-    Err(BootstrapError::Missing {
-        expected: pods.len(),
-        problems: problems.join("; "),
+    let member = |(pod, identity): (&String, Identity)| Member {
+        replica_id: identity.replica_id,
+        pod: pod.clone(),
+    };
+    Ok(found.into_iter().map(member).collect())
+}
+
+fn check_virgin(found: &[(&String, Identity)]) -> Result<(), BootstrapError> {
+    let belongs = |(pod, identity): &(&String, Identity)| {
+        Some(BootstrapError::NotVirgin {
+            pod: pod.to_string(),
+            cluster_id: identity.cluster_id?.to_string(),
+        })
+    };
+    found.iter().find_map(belongs).map_or(Ok(()), Err)
+}
+
+/// Each replica has one name, and it is its own.
+fn check_names(found: &[(&String, Identity)]) -> Result<(), BootstrapError> {
+    for (at, (first, identity)) in found.iter().enumerate() {
+        let same = |(_, other): &&(&String, Identity)| other.replica_id == identity.replica_id;
+        if let Some((second, _)) = found[at + 1..].iter().find(same) {
+            return Err(BootstrapError::SameReplica {
+                first: first.to_string(),
+                second: second.to_string(),
+                replica_id: identity.replica_id,
+            });
+        }
+    }
+    let misnamed = found.iter().filter(|(pod, it)| **pod != it.pod);
+    let problems: Vec<_> = misnamed
+        .map(|(pod, it)| format!("the replica listed as {pod} calls itself {}", it.pod))
+        .collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(BootstrapError::Misnamed {
+        problems: problems.join(", "),
     })
 }

@@ -62,8 +62,19 @@ impl fmt::Display for LoadProblem {
 /// minority of replicas away. A missing store object never means that there is no config.
 ///
 /// # Errors
-/// [`LoadProblem`]; try again later.
+/// [`LoadProblem`]; try again later. The membership tells it to whoever asks in the meantime.
 pub async fn load(
+    membership: &Membership,
+    config_store: Option<&dyn ConfigStore>,
+    limit: Duration,
+) -> Result<(), LoadProblem> {
+    let found = look(membership, config_store, limit).await;
+    let problem = found.as_ref().err().cloned();
+    membership.problem.store(problem.map(Arc::new));
+    found
+}
+
+async fn look(
     membership: &Membership,
     config_store: Option<&dyn ConfigStore>,
     limit: Duration,

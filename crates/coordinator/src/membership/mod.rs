@@ -36,6 +36,8 @@ use crate::quorum::Backoff;
 /// The config a coordinator operates under, and how it moves on.
 pub struct Membership {
     view: ArcSwapOption<View>,
+    /// What kept the last [`load`] from finding one.
+    problem: ArcSwapOption<LoadProblem>,
     epochs: watch::Sender<Option<quorate_register::Epoch>>,
     directory: Arc<dyn Directory>,
     entropy: Arc<dyn Entropy>,
@@ -53,6 +55,7 @@ impl Membership {
     ) -> Self {
         Self {
             view: ArcSwapOption::empty(),
+            problem: ArcSwapOption::empty(),
             epochs: watch::Sender::new(None),
             directory,
             entropy,
@@ -64,6 +67,14 @@ impl Membership {
     /// The view to operate under; `None` until a config is proven active.
     pub fn view(&self) -> Option<Arc<View>> {
         self.view.load_full()
+    }
+
+    /// Why there is no view yet: what the last [`load`] found, in a sentence.
+    pub fn why_not_ready(&self) -> String {
+        match &*self.problem.load() {
+            Some(problem) => problem.to_string(),
+            None => "the config is being looked for".to_owned(),
+        }
     }
 
     /// Where the members are.

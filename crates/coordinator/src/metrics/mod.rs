@@ -146,7 +146,7 @@ impl CoordinatorMetrics {
                 IntGaugeVec::new(
                     Opts::new(
                         "quorate_quorum_margin",
-                        "Members of the group that may still be lost; below 0 no operation completes.",
+                        "How many more members of the group than its majority answer, and may still be lost; below 0 no operation completes. Members that refuse writes answer.",
                     ),
                     &["group"],
                 )?,
@@ -175,7 +175,7 @@ impl CoordinatorMetrics {
             }
         }
         for operation in Operation::ALL {
-            for outcome in ["not_applied", "unknown", "overloaded"] {
+            for outcome in observers::OUTCOMES {
                 let labels = [operation.name(), outcome];
                 self.operations.with_label_values(&labels);
             }

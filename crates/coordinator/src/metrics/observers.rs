@@ -9,6 +9,16 @@ use crate::membership::Target;
 use crate::operation::Operation;
 use crate::quorum::{Method, Phase};
 
+/// The values of the label `outcome`.
+pub(super) const OUTCOMES: [&str; 6] = [
+    "ok",
+    "not_applied",
+    "unknown",
+    "overloaded",
+    "invalid",
+    "cancelled",
+];
+
 /// Observes an operation.
 pub(crate) struct OperationObserver<'a> {
     metrics: &'a CoordinatorMetrics,

@@ -8,7 +8,9 @@ mod limits;
 mod metrics;
 mod other_configs;
 mod outcomes;
+mod over_grpc;
 mod refusals;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
 mod transports;

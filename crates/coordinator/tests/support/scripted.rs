@@ -166,6 +166,12 @@ impl Scripted {
         }
     }
 
+    /// Starts it again, from its disk, under another name.
+    pub(crate) fn rename(&self, pod: &str) {
+        self.kill();
+        *self.life.lock() = live(pod, self.replica_id, &self.disk, &self.metrics);
+    }
+
     async fn play<T, F>(
         &self,
         seen: Seen,

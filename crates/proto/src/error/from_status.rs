@@ -63,7 +63,12 @@ fn explained(info: &ErrorInfo, message: &str) -> OperationError {
 }
 
 fn unexplained(status: &Status, sent: Sent) -> OperationError {
-    let message = describe(status);
+    let message = match status.code() {
+        Code::Unimplemented => {
+            format!("what answers there is no coordinator: {}", describe(status))
+        }
+        _ => describe(status),
+    };
     let reason = match status.code() {
         Code::DeadlineExceeded => Reason::DeadlineExceeded,
         _ if is_timeout(status) => Reason::DeadlineExceeded,

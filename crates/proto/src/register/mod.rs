@@ -7,4 +7,4 @@ mod service;
 
 pub use remote::RemoteRegister;
 pub use server::RegisterServer;
-pub use service::{RegisterService, StatusSource};
+pub use service::{RefusalObserver, RegisterService, StatusSource};

@@ -8,18 +8,18 @@ use quorate_register::{Applied, OperationError, Reason};
 
 use crate::deadline::Deadline;
 
-/// A call's deadline, and whether a write was handed to the register; clones share that.
+/// A call's deadline, and whether it was handed to the register; clones share that.
 #[derive(Debug, Clone)]
 pub(super) struct Opened {
     deadline: Deadline,
-    writing: Arc<AtomicBool>,
+    begun: Arc<AtomicBool>,
 }
 
 impl Opened {
     pub(super) fn new(deadline: Deadline) -> Self {
         Self {
             deadline,
-            writing: Arc::default(),
+            begun: Arc::default(),
         }
     }
 
@@ -30,28 +30,34 @@ impl Opened {
     pub(super) fn left(&self) -> Result<Duration, OperationError> {
         let left = self.deadline.left_for_work();
         if left.is_zero() {
-            return Err(self.time_is_up());
+            // Nothing that writes has begun: that is what this is asked for.
+            return Err(self.time_is_up(false));
         }
         Ok(left)
     }
 
-    /// The same for a write, whose outcome is unknown from here on.
+    /// The same for an operation that is handed to the register now. That of a write has an
+    /// unknown outcome from here on.
     ///
     /// # Errors
-    /// As [`Self::left`]; then the write must not begin.
-    pub(super) fn begin_write(&self) -> Result<Duration, OperationError> {
+    /// As [`Self::left`]; then the operation must not begin.
+    pub(super) fn begin(&self) -> Result<Duration, OperationError> {
         let left = self.left()?;
-        self.writing.store(true, Ordering::Release);
+        self.begun.store(true, Ordering::Release);
         Ok(left)
     }
 
+    /// Whether the register was handed the operation.
+    pub(super) fn begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+
     /// The error of a call that ended by its deadline.
-    pub(super) fn time_is_up(&self) -> OperationError {
+    pub(super) fn time_is_up(&self, writes: bool) -> OperationError {
         let message = format!("no answer within {:?}", self.deadline.timeout());
-        let applied = if self.writing.load(Ordering::Acquire) {
-            Applied::Maybe
-        } else {
-            Applied::No
+        let applied = match writes && self.begun() {
+            true => Applied::Maybe,
+            false => Applied::No,
         };
         OperationError {
             applied,

@@ -16,9 +16,9 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::opened::Opened;
-use super::{RegisterService, StatusSource};
+use super::{RefusalObserver, RegisterService, StatusSource};
 use crate::deadline::{self, Deadline};
-use crate::error::to_status;
+use crate::error::{Call, Sent, from_status, to_status};
 use crate::{Limits, v1};
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -31,10 +31,10 @@ type Inner<R, S> = v1::register_server::RegisterServer<RegisterService<R, S>>;
 /// memory. It answers each call before its time is up, with an error if need be, since tonic then
 /// answers CANCELLED, whatever was begun. And it gives the errors by which tonic refuses a
 /// message (too long, not of this interface) the code and details of Quorate's own.
-#[derive(Debug)]
 pub struct RegisterServer<R: ?Sized, S: ?Sized> {
     inner: Inner<R, S>,
     limits: Limits,
+    observer: Option<Arc<dyn RefusalObserver>>,
     max_calls: usize,
     free_calls: Arc<Semaphore>,
 }
@@ -44,6 +44,7 @@ impl<R: ?Sized, S: ?Sized> Clone for RegisterServer<R, S> {
         Self {
             inner: self.inner.clone(),
             limits: self.limits,
+            observer: self.observer.clone(),
             max_calls: self.max_calls,
             free_calls: self.free_calls.clone(),
         }
@@ -54,11 +55,16 @@ impl<R: ?Sized, S: ?Sized> RegisterServer<R, S> {
     /// How many calls are open at once, unless set otherwise.
     pub const DEFAULT_MAX_CALLS: usize = 4096;
 
-    pub(super) fn new(service: RegisterService<R, S>, limits: Limits) -> Self {
+    pub(super) fn new(
+        service: RegisterService<R, S>,
+        limits: Limits,
+        observer: Option<Arc<dyn RefusalObserver>>,
+    ) -> Self {
         let inner = Inner::new(service).max_decoding_message_size(limits.max_message_bytes());
         Self {
             inner,
             limits,
+            observer,
             max_calls: Self::DEFAULT_MAX_CALLS,
             free_calls: Arc::new(Semaphore::new(Self::DEFAULT_MAX_CALLS)),
         }
@@ -94,13 +100,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let refusals = Refusals {
+            operation: operation(request.uri().path()),
+            observer: self.observer.clone(),
+        };
         let deadline = match deadline::timeout(request.headers()) {
             Ok(timeout) => Deadline::new(Instant::now(), timeout),
-            Err(error) => return refused(error.into()),
+            Err(error) => return refusals.refuse(error.into()),
         };
         let Ok(permit) = self.free_calls.clone().try_acquire_owned() else {
             let message = format!("this coordinator has its {} calls open", self.max_calls);
-            return refused(OperationError::not_applied(Reason::Overloaded, message));
+            let error = OperationError::not_applied(Reason::Overloaded, message);
+            return refusals.refuse(error);
         };
         let opened = Opened::new(deadline);
         request.extensions_mut().insert(opened.clone());
@@ -108,21 +119,56 @@ where
         let answering = timeout_at(deadline.last_answer(), self.inner.call(request));
         Box::pin(async move {
             let _permit = permit;
-            let Ok(response) = answering.await else {
-                return Ok(to_status(opened.time_is_up()).into_http());
+            let response = match answering.await {
+                Ok(response) => response?,
+                Err(_) => to_status(opened.time_is_up(refusals.writes())).into_http(),
             };
-            let response = response?;
-            Ok(match Status::from_header_map(response.headers()) {
-                Some(status) => explain(&status, limits).map_or(response, Status::into_http),
-                None => response,
-            })
+            let Some(status) = Status::from_header_map(response.headers()) else {
+                return Ok(response);
+            };
+            let explained = explain(&status, limits);
+            if !opened.begun() {
+                let status = explained.as_ref().unwrap_or(&status);
+                refusals.note(&from_status(status, Call::Write, Sent::Nothing));
+            }
+            Ok(explained.map_or(response, Status::into_http))
         })
     }
 }
 
-/// Answers without looking at the message.
-fn refused(error: OperationError) -> Answering {
-    Box::pin(ready(Ok(to_status(error).into_http())))
+/// Sees to it that a call counts although the register never hears of it.
+struct Refusals {
+    /// `None` for a call that is no operation on a key.
+    operation: Option<&'static str>,
+    observer: Option<Arc<dyn RefusalObserver>>,
+}
+
+impl Refusals {
+    fn writes(&self) -> bool {
+        matches!(self.operation, Some("set" | "delete"))
+    }
+
+    fn note(&self, error: &OperationError) {
+        if let (Some(operation), Some(observer)) = (self.operation, &self.observer) {
+            observer.refused(operation, error);
+        }
+    }
+
+    /// Answers without looking at the message.
+    fn refuse(&self, error: OperationError) -> Answering {
+        self.note(&error);
+        Box::pin(ready(Ok(to_status(error).into_http())))
+    }
+}
+
+/// The operation that a method's path asks for.
+fn operation(path: &str) -> Option<&'static str> {
+    match path.rsplit('/').next()? {
+        "Get" => Some("get"),
+        "Set" => Some("set"),
+        "Delete" => Some("delete"),
+        _ => None,
+    }
 }
 
 /// The better status for one that tonic made of a message, before any handler saw it. All

@@ -23,15 +23,22 @@ pub trait StatusSource: Send + Sync {
     async fn status(&self, timeout: Duration) -> Result<v1::StatusResponse, OperationError>;
 }
 
+/// Is told of each Get, Set and Delete that the service refuses by itself, so that those the
+/// register never hears of are counted with those that it does.
+pub trait RefusalObserver: Send + Sync {
+    /// `operation` is `get`, `set` or `delete`.
+    fn refused(&self, operation: &'static str, error: &OperationError);
+}
+
 /// The service `quorate.v1.Register` over any [`Register`].
 ///
 /// A call's time counts from the arrival of its headers; the register is given a little
 /// less. A call whose client goes away is dropped.
-#[derive(Debug)]
 pub struct RegisterService<R: ?Sized, S: ?Sized> {
     limits: Limits,
     register: Arc<R>,
     status: Arc<S>,
+    observer: Option<Arc<dyn RefusalObserver>>,
 }
 
 impl<R, S> RegisterService<R, S>
@@ -45,13 +52,22 @@ where
             limits,
             register,
             status,
+            observer: None,
+        }
+    }
+
+    /// Tells `observer` of what is refused here.
+    pub fn observed_by(self, observer: Arc<dyn RefusalObserver>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
         }
     }
 
     /// The service for a [`tonic::transport::Server`], its messages limited.
-    pub fn into_server(self) -> RegisterServer<R, S> {
-        let limits = self.limits;
-        RegisterServer::new(self, limits)
+    pub fn into_server(mut self) -> RegisterServer<R, S> {
+        let (limits, observer) = (self.limits, self.observer.take());
+        RegisterServer::new(self, limits, observer)
     }
 }
 
@@ -68,7 +84,8 @@ where
         let (opened, request) = open(request)?;
         answer(async {
             let key = convert::get(&request)?;
-            let entry = self.register.get(&key, Some(opened.left()?)).await?;
+            let left = opened.begin()?;
+            let entry = self.register.get(&key, Some(left)).await?;
             Ok(entry.into())
         })
         .await
@@ -82,7 +99,7 @@ where
         let (opened, request) = open(request)?;
         answer(async {
             let (key, value) = convert::set(request, self.limits)?;
-            let left = opened.begin_write()?;
+            let left = opened.begin()?;
             let version = self.register.set(&key, value, Some(left)).await?;
             Ok(v1::SetResponse {
                 version: Some(version.into()),
@@ -99,7 +116,7 @@ where
         let (opened, request) = open(request)?;
         answer(async {
             let key = convert::delete(&request)?;
-            let left = opened.begin_write()?;
+            let left = opened.begin()?;
             let version = self.register.delete(&key, Some(left)).await?;
             Ok(v1::DeleteResponse {
                 version: Some(version.into()),

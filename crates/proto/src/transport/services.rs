@@ -46,6 +46,8 @@ pub async fn routes(services: &[&str]) -> (Routes, Health) {
     let reflection = || {
         let mut builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            // What errors carry, so that grpcurl and the like can show it.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
         for name in services.iter().chain(&advertised) {
             builder = builder.with_service_name(*name);

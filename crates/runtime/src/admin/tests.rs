@@ -91,7 +91,7 @@ async fn metrics_are_prometheus_text() {
         head.contains("content-type: text/plain; version=0.0.4"),
         "{head}"
     );
-    let line = "quorate_build_info{revision=\"\",version=\"1.2.3\"} 1";
+    let line = "quorate_build_info{revision=\"unknown\",version=\"1.2.3\"} 1";
     assert!(body.lines().any(|found| found == line), "{body}");
 }
 

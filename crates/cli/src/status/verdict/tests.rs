@@ -167,8 +167,12 @@ fn too_few_reachable_members_weigh_more_than_full_ones() {
 }
 
 #[test]
-fn before_the_bootstrap_the_next_step_is_said() {
-    let verdict = Verdict::of(&StatusResponse::default());
-    assert_eq!(verdict.health, Health::NoConfig);
-    assert_eq!(verdict.reason, "run `quorate bootstrap`");
+fn while_no_config_is_known_the_coordinator_says_why() {
+    let problem = "no config is known yet (a: unreachable)";
+    let verdict = Verdict::of(&StatusResponse {
+        problem: problem.to_owned(),
+        ..StatusResponse::default()
+    });
+    assert_eq!(verdict.health, Health::NotReady);
+    assert_eq!(verdict.reason, problem);
 }
