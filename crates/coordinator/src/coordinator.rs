@@ -126,6 +126,11 @@ impl Coordinator {
         self.options.operations_in_flight
     }
 
+    /// Counts what is under way, also when this is gone.
+    pub fn live_counts(&self) -> LiveCounts {
+        self.context.live.clone()
+    }
+
     /// What is under way.
     pub fn live(&self) -> LiveSnapshot {
         self.context.live.snapshot()

@@ -28,4 +28,7 @@ pub use limits::{LimitOutOfRange, Limits};
 pub use register::{
     RefusalObserver, RegisterServer, RegisterService, RemoteRegister, StatusSource,
 };
-pub use replica::{RemoteReplica, ReplicaService};
+pub use replica::{
+    Answers, ExchangeStream, ExchangedReplica, RemoteReplica, ReplicaService, Requests,
+    exchange_answers,
+};

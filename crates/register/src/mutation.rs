@@ -51,6 +51,10 @@ mutations! {
     DuplicateAcksCounted = "duplicate acks counted",
     /// Answers of phase one count for phase two.
     RoundsMixed = "replies of two rounds mixed",
+    /// A write whose stream broke counts as acknowledged.
+    LostBatchAcknowledged = "a lost batch acknowledged",
+    /// An answer reaches whichever call is in its place now.
+    AnswersMismatched = "an answer matched to the wrong call",
     /// A replica serves under a config before it recorded that the config is active (liveness).
     ActiveNotRecorded = "served before recorded as active (liveness)",
     /// A write with a timestamp that is not larger is refused (liveness).

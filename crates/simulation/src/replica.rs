@@ -4,6 +4,8 @@ mod disk;
 mod host;
 mod remote;
 mod request;
+mod stream;
 
 pub(crate) use host::ReplicaHost;
 pub(crate) use remote::SimulatedReplica;
+pub(crate) use stream::SimulatedStream;

@@ -24,6 +24,8 @@ pub struct Settings {
     pub replicas: usize,
     /// How many coordinators there are.
     pub coordinators: usize,
+    /// Whether coordinators ask replicas on exchanges, and not call by call.
+    pub exchanges: bool,
     /// How many clients there are; each makes one call at a time.
     pub clients: u64,
     /// How many calls they make together while faults happen.
@@ -90,13 +92,14 @@ impl fmt::Display for Settings {
             seed,
             replicas,
             coordinators,
+            exchanges,
             clients,
             operations,
             ..
         } = self;
         writeln!(
             f,
-            "seed {seed}: {replicas} replicas, {coordinators} coordinators, {clients} clients, {operations} operations"
+            "seed {seed}: {replicas} replicas, {coordinators} coordinators, {clients} clients, {operations} operations, exchanges: {exchanges}"
         )?;
         writeln!(f, "{:?}", self.workload)?;
         writeln!(

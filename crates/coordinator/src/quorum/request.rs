@@ -9,26 +9,26 @@ use quorate_register::{Fence, Key, OpId, Pair, Replica, ReplicaError, Timestamp,
 /// What is asked of a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
-    LocalRead,
-    LocalReadTimestamp,
-    LocalWrite,
+    Read,
+    ReadTimestamp,
+    Write,
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 3] = [Self::LocalRead, Self::LocalReadTimestamp, Self::LocalWrite];
+    pub(crate) const ALL: [Self; 3] = [Self::Read, Self::ReadTimestamp, Self::Write];
 
     /// Its name in metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::LocalRead => "local_read",
-            Self::LocalReadTimestamp => "local_read_timestamp",
-            Self::LocalWrite => "local_write",
+            Self::Read => "local_read",
+            Self::ReadTimestamp => "local_read_timestamp",
+            Self::Write => "local_write",
         }
     }
 
     /// Whether it stores.
     pub(crate) fn writes(self) -> bool {
-        self == Self::LocalWrite
+        self == Self::Write
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct LocalRead(pub(crate) Key);
 #[async_trait]
 impl Request for LocalRead {
     type Answer = Pair;
-    const METHOD: Method = Method::LocalRead;
+    const METHOD: Method = Method::Read;
 
     async fn send(
         &self,
@@ -77,7 +77,7 @@ pub(crate) struct LocalReadTimestamp(pub(crate) Key);
 #[async_trait]
 impl Request for LocalReadTimestamp {
     type Answer = Timestamp;
-    const METHOD: Method = Method::LocalReadTimestamp;
+    const METHOD: Method = Method::ReadTimestamp;
 
     async fn send(
         &self,
@@ -97,7 +97,7 @@ pub(crate) struct LocalWrite(pub(crate) Write);
 #[async_trait]
 impl Request for LocalWrite {
     type Answer = ();
-    const METHOD: Method = Method::LocalWrite;
+    const METHOD: Method = Method::Write;
 
     async fn send(
         &self,

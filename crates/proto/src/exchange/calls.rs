@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures::stream::Stream;
 use parking_lot::Mutex;
+use quorate_register::mutation::{Mutation, active};
 use slab::Slab;
 
 use super::{BATCH_BYTES, BATCH_ENTRIES, MAX_OPEN_CALLS, MAX_QUEUED_BYTES, Wire};
@@ -385,7 +386,8 @@ impl<W: Wire> State<W> {
     }
 
     fn answer(&mut self, id: u64, answer: W::Answer) -> Option<Waker> {
-        let slot = self.slots.get_mut(index(id)).filter(|slot| slot.id == id)?;
+        let matches = |slot: &&mut Slot<W>| slot.id == id || active(Mutation::AnswersMismatched);
+        let slot = self.slots.get_mut(index(id)).filter(matches)?;
         match &mut slot.stage {
             Stage::Sent(caller) => {
                 let caller = caller.take();

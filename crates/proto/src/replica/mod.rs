@@ -1,8 +1,11 @@
 //! The gRPC side of [`Replica`](quorate_register::Replica).
 
-mod remote;
+mod exchanged;
 mod server;
+mod unary;
 mod wire;
 
-pub use remote::RemoteReplica;
+pub use exchanged::{ExchangedReplica, RemoteReplica};
 pub use server::ReplicaService;
+
+pub use wire::{Answers, ExchangeStream, Requests, exchange_answers};

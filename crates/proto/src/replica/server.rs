@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use super::wire::Exchanged;
+use super::wire::{Exchanged, exchange_answers};
 
 use crate::convert::refusal::refusal;
 use crate::convert::{replica as convert, scan};
@@ -111,13 +111,9 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         &self,
         request: Request<Streaming<v1::ExchangeRequest>>,
     ) -> Result<Response<Self::ExchangeStream>, Status> {
-        let exchanged = Exchanged {
-            replica: self.replica.clone(),
-            limits: self.limits,
-        };
-        let stop = self.stop.clone().cancelled_owned();
-        let answering = Answering::new(exchanged, request.into_inner(), stop);
-        Ok(Response::new(answering))
+        let (replica, incoming) = (self.replica.clone(), request.into_inner());
+        let answers = exchange_answers(replica, self.limits, incoming, &self.stop);
+        Ok(Response::new(answers))
     }
 
     async fn scan(

@@ -1,10 +1,12 @@
 //! The exchange of a coordinator and a replica, at both ends.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, ready};
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt};
 use quorate_register::Replica;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -12,24 +14,51 @@ use crate::convert::exchange::{
     Asked, ReplicaCall, answer_bytes, exchange_call, exchange_request, fences, not_done,
     read_answer, timestamp_answer, write_answer,
 };
-use crate::exchange::{MAX_ENTRY_BYTES, MAX_MESSAGE_BYTES, Opened, Outgoing, Service, Wire};
+use crate::exchange::{
+    Answering, MAX_ENTRY_BYTES, MAX_MESSAGE_BYTES, Opened, Outgoing, Service, Wire,
+};
 use crate::v1::exchange_answer::Answer;
 use crate::v1::replica_client::ReplicaClient;
 use crate::{Limits, v1};
 
-/// The calling end.
-pub(super) struct ReplicaWire {
+/// What comes back on the stream of an exchange.
+pub type Answers = BoxStream<'static, Result<v1::ExchangeResponse, Status>>;
+
+/// What is sent on it.
+pub type Requests<O> = Outgoing<ReplicaWire<O>>;
+
+/// Opens the stream of an exchange with one replica.
+pub trait ExchangeStream: Sized + Send + Sync + 'static {
+    /// Sends what is `outgoing`, and returns what comes back.
+    fn open(
+        &self,
+        outgoing: Requests<Self>,
+    ) -> impl Future<Output = Result<Answers, Status>> + Send;
+}
+
+/// The stream over gRPC.
+pub struct GrpcStream {
     client: ReplicaClient<Channel>,
 }
 
-impl ReplicaWire {
+impl GrpcStream {
     pub(super) fn new(channel: Channel) -> Self {
         let client = ReplicaClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
         Self { client }
     }
 }
 
-impl Wire for ReplicaWire {
+impl ExchangeStream for GrpcStream {
+    async fn open(&self, outgoing: Requests<Self>) -> Result<Answers, Status> {
+        let response = self.client.clone().exchange(outgoing).await?;
+        Ok(response.into_inner().boxed())
+    }
+}
+
+/// The calling end, over any stream.
+pub struct ReplicaWire<O>(pub(super) O);
+
+impl<O: ExchangeStream> Wire for ReplicaWire<O> {
     type Call = ReplicaCall;
     type Answer = Answer;
     type Request = v1::ExchangeRequest;
@@ -49,19 +78,30 @@ impl Wire for ReplicaWire {
         answers.filter_map(|answer| Some((answer.id, answer.answer?)))
     }
 
-    async fn open(
-        &self,
-        outgoing: Outgoing<Self>,
-    ) -> Result<BoxStream<'static, Result<v1::ExchangeResponse, Status>>, Status> {
-        let response = self.client.clone().exchange(outgoing).await?;
-        Ok(response.into_inner().boxed())
+    async fn open(&self, outgoing: Outgoing<Self>) -> Result<Answers, Status> {
+        self.0.open(outgoing).await
     }
+}
+
+/// The answers of `replica` to what is `incoming`, until that or `stop` ends.
+pub fn exchange_answers<R, I>(
+    replica: Arc<R>,
+    limits: Limits,
+    incoming: I,
+    stop: &CancellationToken,
+) -> Answering<Exchanged<R>, I>
+where
+    R: Replica + ?Sized + 'static,
+    I: Stream<Item = Result<v1::ExchangeRequest, Status>> + Unpin,
+{
+    let exchanged = Exchanged { replica, limits };
+    Answering::new(exchanged, incoming, stop.clone().cancelled_owned())
 }
 
 /// The serving end, over any replica.
 pub struct Exchanged<R: ?Sized> {
-    pub(super) replica: Arc<R>,
-    pub(super) limits: Limits,
+    replica: Arc<R>,
+    limits: Limits,
 }
 
 impl<R: Replica + ?Sized + 'static> Exchanged<R> {

@@ -4,17 +4,23 @@ use std::sync::Arc;
 
 use quorate_coordinator::Coordinator;
 use quorate_coordinator::membership::{Directory, FixedDirectory, LoadProblem, bootstrap, load};
+use quorate_proto::{ExchangedReplica, Limits};
 
 use super::CoordinatorHost;
-use crate::replica::SimulatedReplica;
+use crate::replica::{SimulatedReplica, SimulatedStream};
 
 impl CoordinatorHost {
     /// Where the replicas are: each behind a link of this coordinator's own.
     pub(super) fn directory(&self) -> FixedDirectory {
         let links = self.surroundings.replicas.iter();
         links.fold(FixedDirectory::default(), |directory, (pod, link)| {
-            let replica = Arc::new(SimulatedReplica::new(link.clone()));
-            directory.with(pod, "simulated", replica)
+            let plain = SimulatedReplica::new(link.clone());
+            if !self.exchanges {
+                return directory.with(pod, "simulated", Arc::new(plain));
+            }
+            let stream = SimulatedStream::new(link.clone());
+            let replica = ExchangedReplica::over(stream, plain, Limits::default());
+            directory.with(pod, "simulated", Arc::new(replica))
         })
     }
 

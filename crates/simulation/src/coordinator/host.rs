@@ -7,7 +7,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use quorate_coordinator::membership::Membership;
-use quorate_coordinator::{Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveSnapshot};
+use quorate_coordinator::{
+    Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveCounts, LiveSnapshot,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::ConfigObject;
@@ -38,6 +40,8 @@ pub(crate) struct CoordinatorHost {
     options: CoordinatorOptions,
     /// How long each step of finding a config waits for the replicas.
     pub(super) find_limit: Duration,
+    /// Whether it asks replicas on exchanges, and not call by call.
+    pub(super) exchanges: bool,
     pub(super) surroundings: Surroundings,
     pub(super) entropy: Arc<Random>,
     pub(super) trace: Trace,
@@ -50,8 +54,8 @@ struct State {
     process: Option<Process>,
     /// The run is over.
     stopped: bool,
-    /// The coordinators of every process there was.
-    all: Vec<Arc<Coordinator>>,
+    /// What every process there was counts.
+    all: Vec<LiveCounts>,
 }
 
 #[derive(Clone)]
@@ -78,6 +82,7 @@ impl CoordinatorHost {
                 ..CoordinatorOptions::default()
             },
             find_limit: settings.find_limit,
+            exchanges: settings.exchanges,
             surroundings,
             entropy: Arc::new(Random::new(settings.seed, &name)),
             trace,
@@ -110,7 +115,7 @@ impl CoordinatorHost {
             stop,
             dead: CancellationToken::new(),
         };
-        state.all.push(coordinator);
+        state.all.push(coordinator.live_counts());
         state.process = Some(process.clone());
         self.note("coordinator started", &"starts");
         let this = self.this.clone();
@@ -185,7 +190,7 @@ impl CoordinatorHost {
     /// What each of its processes has under way, running or not.
     pub(crate) fn live(&self) -> Vec<LiveSnapshot> {
         let state = self.state.lock();
-        state.all.iter().map(|process| process.live()).collect()
+        state.all.iter().map(LiveCounts::snapshot).collect()
     }
 
     /// The name it has in the trace.

@@ -3,13 +3,14 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::message::{Fate, Message};
-use super::{Conditions, Host, Route};
+use super::{Conditions, Direction, Host, Route};
 use crate::random::Random;
 use crate::settings::Weather;
 use crate::trace::Trace;
@@ -68,6 +69,46 @@ impl<H: Host> Link<H> {
         }
     }
 
+    /// The machine at the other end.
+    pub(crate) fn host(&self) -> &Arc<H> {
+        &self.host
+    }
+
+    /// The name it has in the trace.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A number for what travels next.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.sent.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether everything is lost this way now.
+    pub(crate) fn is_cut(&self, direction: Direction) -> bool {
+        self.conditions.is_cut(self.route, direction)
+    }
+
+    /// How long something takes this way.
+    pub(crate) fn delay(&self, direction: Direction) -> Duration {
+        self.draw_delay(&self.conditions.weather(), self.speed[direction as usize])
+    }
+
+    /// Whether something is lost on its way.
+    pub(crate) fn loses(&self) -> bool {
+        self.random.chance(self.conditions.weather().lost)
+    }
+
+    /// Whether that breaks a connection, and is not just sent again.
+    pub(crate) fn breaks(&self) -> bool {
+        self.random.chance(0.5)
+    }
+
+    /// Something happened to what has this name.
+    pub(crate) fn event(&self, kind: &'static str, name: &str, text: &str) {
+        self.trace.event(kind, format_args!("{name} {text}"));
+    }
+
     /// Sends a request and waits for what comes back, for ever if nothing does. Dropping the
     /// future abandons the request.
     pub(crate) async fn ask(self: &Arc<Self>, request: H::Request) -> Reply<H::Answer> {
@@ -86,7 +127,7 @@ impl<H: Host> Link<H> {
         request: H::Request,
         abandoned: &CancellationToken,
     ) -> oneshot::Receiver<Reply<H::Answer>> {
-        let number = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.next_number();
         let text = format_args!("{} #{number} {request}", self.name);
         self.trace.event("request sent", text);
         let (reply, replied) = oneshot::channel();
@@ -119,15 +160,19 @@ impl<H: Host> Link<H> {
         (fate, twin)
     }
 
-    fn draw_fate(&self, weather: &Weather) -> Fate {
-        let random = &self.random;
-        let way = |speed: f64| match random.chance(weather.slow) {
-            true => random.milliseconds(0..=weather.slow_ms),
+    fn draw_delay(&self, weather: &Weather, speed: f64) -> Duration {
+        match self.random.chance(weather.slow) {
+            true => self.random.milliseconds(0..=weather.slow_ms),
             false => {
                 let most = (weather.usual_ms as f64 * speed).round() as u64;
-                random.milliseconds(0..=most)
+                self.random.milliseconds(0..=most)
             }
-        };
+        }
+    }
+
+    fn draw_fate(&self, weather: &Weather) -> Fate {
+        let random = &self.random;
+        let way = |speed: f64| self.draw_delay(weather, speed);
         Fate {
             there: way(self.speed[0]),
             back: way(self.speed[1]),

@@ -1,6 +1,7 @@
 //! A machine with a disk, on which a replica's process runs, dies and starts again.
 
 use std::fmt;
+use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
 
@@ -177,6 +178,26 @@ impl ReplicaHost {
         }
     }
 
+    /// The process that runs, and what tells of its death.
+    pub(crate) fn process(&self) -> Option<(LocalReplica<MemoryStore>, CancellationToken)> {
+        let state = self.state.lock();
+        let process = state.process.as_ref();
+        process.map(|process| (process.replica.clone(), process.dead.clone()))
+    }
+
+    /// Lets what a process does go on only while it is not paused.
+    pub(crate) async fn hold<F: Future>(&self, doing: F) -> F::Output {
+        self.gate.hold(doing).await
+    }
+
+    /// Draws how long the next sync takes.
+    pub(crate) fn draw_sync(&self) {
+        let duration = self.random.milliseconds(self.sync_ms.clone());
+        self.disk.memory().set_sync_duration(duration);
+        let duration = self.random.milliseconds(self.sync_ms.clone());
+        self.disk.memory().set_publish_duration(duration);
+    }
+
     /// The violations that all its processes counted.
     pub(crate) fn violations(&self) -> u64 {
         let state = self.state.lock();
@@ -198,19 +219,11 @@ impl Host for ReplicaHost {
     async fn serve(&self, request: ReplicaRequest) -> Served<ReplicaAnswer> {
         // A machine that is paused takes connections and does nothing with them.
         self.gate.hold(std::future::ready(())).await;
-        let process = {
-            let state = self.state.lock();
-            let process = state.process.as_ref();
-            process.map(|process| (process.replica.clone(), process.dead.clone()))
-        };
-        let Some((replica, dead)) = process else {
+        let Some((replica, dead)) = self.process() else {
             return Served::Refused;
         };
         if request.stores() {
-            let duration = self.random.milliseconds(self.sync_ms.clone());
-            self.disk.memory().set_sync_duration(duration);
-            let duration = self.random.milliseconds(self.sync_ms.clone());
-            self.disk.memory().set_publish_duration(duration);
+            self.draw_sync();
         }
         let served = tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! A replica behind a channel.
+//! A replica behind a channel, a unary call for each request.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,84 +12,32 @@ use quorate_register::{
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
-use super::wire::ReplicaWire;
-use crate::convert::exchange::{self, Asked, ReplicaCall};
 use crate::convert::{replica as convert, scan};
 use crate::deadline::MAX_TIMEOUT;
 use crate::error::{describe, is_timeout};
-use crate::exchange::{Exchange, MAX_ENTRY_BYTES, MAX_OPEN_CALLS, Unanswered};
-use crate::v1::exchange_answer::Answer;
 use crate::v1::replica_client::ReplicaClient;
 use crate::{Limits, v1};
 
 /// A [`Replica`] that is reached through a channel; clones share it.
 ///
-/// What operations are made of travels on one [exchange](crate::exchange): dropping such a
-/// call takes it out of the queue or cancels it at the replica. Everything else, pairs that
-/// are too large for an exchange, and all calls to a replica that knows no exchange are unary
-/// calls: dropping one resets its HTTP/2 stream. Every call ends within its timeout, also
-/// while the channel connects. Every pair that arrives is verified.
-#[derive(Clone)]
-pub struct RemoteReplica {
+/// A call ends within its timeout, also while the channel connects. Dropping it resets its
+/// HTTP/2 stream, upon which the other side drops its handler. Every pair that arrives is
+/// verified.
+#[derive(Debug, Clone)]
+pub struct UnaryReplica {
     client: ReplicaClient<Channel>,
-    exchange: Exchange<ReplicaWire>,
     limits: Limits,
 }
 
-/// How a call is to be made.
-enum Way {
-    Answered(Answer),
-    ByItself,
-}
-
-impl RemoteReplica {
+impl UnaryReplica {
     /// The replica that the channel leads to, whose values are within `limits`.
-    pub fn new(channel: Channel, limits: Limits) -> Self {
-        let client = ReplicaClient::new(channel.clone())
-            .max_decoding_message_size(limits.max_message_bytes());
-        let exchange = Exchange::new(ReplicaWire::new(channel));
-        Self {
-            client,
-            exchange,
-            limits,
-        }
+    pub(super) fn new(channel: Channel, limits: Limits) -> Self {
+        let client =
+            ReplicaClient::new(channel).max_decoding_message_size(limits.max_message_bytes());
+        Self { client, limits }
     }
 
-    /// Makes a call on the exchange, unless it must travel by itself.
-    async fn exchange(
-        &self,
-        fence: &Fence,
-        asked: Asked,
-        timeout: Duration,
-    ) -> Result<Way, ReplicaError> {
-        let timeout = timeout.min(MAX_TIMEOUT);
-        let call = ReplicaCall {
-            fence: *fence,
-            timeout,
-            asked,
-        };
-        if call.bytes() > MAX_ENTRY_BYTES {
-            return Ok(Way::ByItself);
-        }
-        let answer = match self.exchange.call(call, timeout) {
-            Ok(calling) => calling.await,
-            Err(unanswered) => Err(unanswered),
-        };
-        match answer {
-            Ok(answer) => Ok(Way::Answered(answer)),
-            Err(Unanswered::Unsupported) => Ok(Way::ByItself),
-            Err(Unanswered::TimedOut) => Err(ReplicaError::TimedOut { waited: timeout }),
-            Err(Unanswered::Full) => Err(ReplicaError::Overloaded {
-                limit: MAX_OPEN_CALLS,
-            }),
-            Err(Unanswered::Broken { problem, .. }) => Err(ReplicaError::Unreachable {
-                problem: problem.to_string(),
-            }),
-        }
-    }
-
-    /// Makes one call with its timeout, which goes along to the replica. Its future is large:
-    /// where it is the exception it is boxed.
+    /// Makes one call with its timeout, which goes along to the replica.
     async fn call<M, A, F>(
         &self,
         message: M,
@@ -125,23 +73,17 @@ fn no_answer(status: &Status, waited: Duration) -> ReplicaError {
 }
 
 #[async_trait]
-impl Replica for RemoteReplica {
+impl Replica for UnaryReplica {
     async fn local_read(
         &self,
         fence: &Fence,
         key: &Key,
         timeout: Duration,
     ) -> Result<Pair, ReplicaError> {
-        let asked = Asked::Read(key.clone());
-        if let Way::Answered(answer) = self.exchange(fence, asked, timeout).await?
-            && let Some(pair) = exchange::read_answered(answer, key, self.limits)?
-        {
-            return Ok(pair);
-        }
         let request = convert::local_read_request(fence, key);
         let call =
             async |mut client: ReplicaClient<Channel>, request| client.local_read(request).await;
-        let answer = Box::pin(self.call(request, timeout, call)).await?;
+        let answer = self.call(request, timeout, call).await?;
         convert::local_read_answer(answer, key, self.limits)
     }
 
@@ -151,15 +93,11 @@ impl Replica for RemoteReplica {
         key: &Key,
         timeout: Duration,
     ) -> Result<Timestamp, ReplicaError> {
-        let asked = Asked::ReadTimestamp(key.clone());
-        if let Way::Answered(answer) = self.exchange(fence, asked, timeout).await? {
-            return exchange::timestamp_answered(answer);
-        }
         let request = convert::local_read_timestamp_request(fence, key);
         let call = async |mut client: ReplicaClient<Channel>, request| {
             client.local_read_timestamp(request).await
         };
-        convert::local_read_timestamp_answer(Box::pin(self.call(request, timeout, call)).await?)
+        convert::local_read_timestamp_answer(self.call(request, timeout, call).await?)
     }
 
     async fn local_write(
@@ -168,14 +106,10 @@ impl Replica for RemoteReplica {
         write: &Write,
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
-        let asked = Asked::Write(write.clone());
-        if let Way::Answered(answer) = self.exchange(fence, asked, timeout).await? {
-            return exchange::write_answered(answer);
-        }
         let request = convert::local_write_request(fence, write);
         let call =
             async |mut client: ReplicaClient<Channel>, request| client.local_write(request).await;
-        let answer = Box::pin(self.call(request, timeout, call)).await?;
+        let answer = self.call(request, timeout, call).await?;
         convert::acknowledgement(answer.refusal)
     }
 

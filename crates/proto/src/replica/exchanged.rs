@@ -1,0 +1,174 @@
+//! A replica behind an exchange.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quorate_register::mutation::{Mutation, active};
+use quorate_register::{
+    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
+    Timestamp, Write,
+};
+use tonic::transport::Channel;
+
+use super::unary::UnaryReplica;
+use super::wire::{ExchangeStream, GrpcStream, ReplicaWire};
+use crate::Limits;
+use crate::convert::exchange::{
+    Asked, ReplicaCall, read_answered, timestamp_answered, write_answered,
+};
+use crate::deadline::MAX_TIMEOUT;
+use crate::exchange::{Exchange, MAX_ENTRY_BYTES, MAX_OPEN_CALLS, Unanswered};
+use crate::v1::Acknowledgement;
+use crate::v1::exchange_answer::Answer;
+
+/// A [`Replica`] that is reached over gRPC; clones share it. Must be used within a tokio
+/// runtime.
+pub type RemoteReplica = ExchangedReplica<GrpcStream, UnaryReplica>;
+
+impl RemoteReplica {
+    /// The replica that the channel leads to, whose values are within `limits`.
+    pub fn new(channel: Channel, limits: Limits) -> Self {
+        let plain = UnaryReplica::new(channel.clone(), limits);
+        Self::over(GrpcStream::new(channel), plain, limits)
+    }
+}
+
+/// A [`Replica`] of which operations ask what they need on one [exchange](crate::exchange);
+/// clones share it. Dropping such a call takes it out of the queue or cancels it at the
+/// replica.
+///
+/// Everything else is asked of the same replica as it is reached plainly, call by call, and
+/// so are values that are too large for an exchange, and a replica that knows none. Every
+/// call ends within its timeout. Every pair that arrives is verified.
+pub struct ExchangedReplica<O: ExchangeStream, P> {
+    exchange: Exchange<ReplicaWire<O>>,
+    plain: P,
+    limits: Limits,
+}
+
+impl<O: ExchangeStream, P: Clone> Clone for ExchangedReplica<O, P> {
+    fn clone(&self) -> Self {
+        Self {
+            exchange: self.exchange.clone(),
+            plain: self.plain.clone(),
+            limits: self.limits,
+        }
+    }
+}
+
+impl<O: ExchangeStream, P> ExchangedReplica<O, P> {
+    /// The replica at the other end of `stream`, which is also reached as `plain`.
+    pub fn over(stream: O, plain: P, limits: Limits) -> Self {
+        Self {
+            exchange: Exchange::new(ReplicaWire(stream)),
+            plain,
+            limits,
+        }
+    }
+
+    /// Makes a call on the exchange; `None` when it must be made plainly.
+    async fn exchange(
+        &self,
+        fence: &Fence,
+        asked: Asked,
+        timeout: Duration,
+    ) -> Result<Option<Answer>, ReplicaError> {
+        let timeout = timeout.min(MAX_TIMEOUT);
+        let call = ReplicaCall {
+            fence: *fence,
+            timeout,
+            asked,
+        };
+        if call.bytes() > MAX_ENTRY_BYTES {
+            return Ok(None);
+        }
+        let answer = match self.exchange.call(call, timeout) {
+            Ok(calling) => calling.await,
+            Err(unanswered) => Err(unanswered),
+        };
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Unanswered::Unsupported) => Ok(None),
+            Err(Unanswered::TimedOut) => Err(ReplicaError::TimedOut { waited: timeout }),
+            Err(Unanswered::Full) => Err(ReplicaError::Overloaded {
+                limit: MAX_OPEN_CALLS,
+            }),
+            Err(Unanswered::Broken { sent: true, .. })
+                if active(Mutation::LostBatchAcknowledged) =>
+            {
+                Ok(Some(Answer::Acknowledgement(Acknowledgement {})))
+            }
+            Err(Unanswered::Broken { problem, .. }) => Err(ReplicaError::Unreachable {
+                problem: problem.to_string(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
+    async fn local_read(
+        &self,
+        fence: &Fence,
+        key: &Key,
+        timeout: Duration,
+    ) -> Result<Pair, ReplicaError> {
+        let asked = Asked::Read(key.clone());
+        if let Some(answer) = self.exchange(fence, asked, timeout).await?
+            && let Some(pair) = read_answered(answer, key, self.limits)?
+        {
+            return Ok(pair);
+        }
+        self.plain.local_read(fence, key, timeout).await
+    }
+
+    async fn local_read_timestamp(
+        &self,
+        fence: &Fence,
+        key: &Key,
+        timeout: Duration,
+    ) -> Result<Timestamp, ReplicaError> {
+        let asked = Asked::ReadTimestamp(key.clone());
+        match self.exchange(fence, asked, timeout).await? {
+            Some(answer) => timestamp_answered(answer),
+            None => self.plain.local_read_timestamp(fence, key, timeout).await,
+        }
+    }
+
+    async fn local_write(
+        &self,
+        fence: &Fence,
+        write: &Write,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let asked = Asked::Write(write.clone());
+        match self.exchange(fence, asked, timeout).await? {
+            Some(answer) => write_answered(answer),
+            None => self.plain.local_write(fence, write, timeout).await,
+        }
+    }
+
+    async fn scan(
+        &self,
+        fence: &Fence,
+        request: &PageRequest,
+        timeout: Duration,
+    ) -> Result<Page, ReplicaError> {
+        self.plain.scan(fence, request, timeout).await
+    }
+
+    async fn adopt(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        active: bool,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.plain.adopt(replica_id, config, active, timeout).await
+    }
+
+    async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {
+        self.plain.identify(timeout).await
+    }
+}
