@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use quorate_proto::RemoteReplica;
 use quorate_register::Replica;
 
 use crate::support::{
@@ -16,7 +17,7 @@ const OPERATIONS: u64 = 10_000;
 /// The replicas' servers, and the ways to them.
 struct Servers {
     servers: Vec<Arc<Served>>,
-    remotes: Vec<Arc<dyn Replica>>,
+    remotes: Vec<Arc<RemoteReplica>>,
 }
 
 #[async_trait]
@@ -27,6 +28,11 @@ impl Hosts for Servers {
 
     async fn revive(&self, replica: usize) {
         self.servers[replica].revive();
+    }
+
+    fn open_calls(&self) -> Vec<usize> {
+        let remotes = self.remotes.iter();
+        remotes.map(|remote| remote.open_calls()).collect()
     }
 
     async fn settle(&self) {
@@ -55,19 +61,18 @@ fn over_tcp(trigger: Trigger, seed: u64) {
         options.quorum.background_timeout = Duration::from_millis(500);
         options.quorum.background_writes = 64;
         let mut servers: Vec<Arc<Served>> = Vec::new();
+        let mut remotes = Vec::new();
         let cluster = Cluster::reached(3, 3, options.clone(), |replica| {
             // Not 127.0.0.1: from there a client could be given the port of a server that is
             // dead, and connect to itself.
             let address = SocketAddr::from(([127, 0, 1, 1 + servers.len() as u8], 0));
             servers.push(Served::new(replica.clone(), address));
-            servers.last().unwrap().remote()
+            remotes.push(servers.last().unwrap().remote());
+            remotes.last().unwrap().clone()
         });
         let cluster = cluster.await;
         let replicas = cluster.replicas.clone();
         replicas.iter().for_each(|replica| replica.forget());
-        let view = cluster.membership.view().unwrap();
-        let remotes = view.targets().iter().map(|target| target.replica.clone());
-        let remotes = remotes.collect();
         let current = Arc::new(Current::new(cluster, options));
         let register = front(current.clone());
         // Connected, as they stay.

@@ -19,16 +19,23 @@ pub(crate) struct Census {
     descriptors: usize,
     /// The coordinator's own guards.
     live: LiveSnapshot,
+    /// Calls that are open on each exchange, at the coordinator's end.
+    open_calls: Vec<usize>,
     /// Requests that each replica is working on.
     in_flight: Vec<i64>,
 }
 
 impl Census {
-    pub(crate) fn take(live: LiveSnapshot, replicas: &[Arc<Scripted>]) -> Self {
+    pub(crate) fn take(
+        live: LiveSnapshot,
+        open_calls: Vec<usize>,
+        replicas: &[Arc<Scripted>],
+    ) -> Self {
         Self {
             tasks: Handle::current().metrics().num_alive_tasks(),
             descriptors: descriptors(),
             live,
+            open_calls,
             in_flight: replicas.iter().map(|r| r.in_flight()).collect(),
         }
     }

@@ -41,6 +41,8 @@ pub(crate) trait Hosts: Send + Sync {
     async fn kill(&self, replica: usize);
     /// Starts it again.
     async fn revive(&self, replica: usize);
+    /// How many calls are open on the way to each, at the calling end.
+    fn open_calls(&self) -> Vec<usize>;
     /// Resolves once everybody is reached again as at the start.
     async fn settle(&self);
 }
@@ -129,7 +131,8 @@ pub(crate) async fn chaos(stage: &Stage, trigger: Trigger, operations: u64) {
 
 impl Stage {
     fn census(&self) -> Census {
-        Census::take(self.current.live(), &self.replicas)
+        let open_calls = self.hosts.open_calls();
+        Census::take(self.current.live(), open_calls, &self.replicas)
     }
 
     /// The census once nothing moves any more, so that no task counts that was to end anyway.

@@ -52,7 +52,7 @@ impl Served {
     }
 
     /// The replica as it is reached over the network.
-    pub(crate) fn remote(&self) -> Arc<dyn Replica> {
+    pub(crate) fn remote(&self) -> Arc<RemoteReplica> {
         let channel = channel(&self.address.to_string(), &ChannelOptions::default());
         Arc::new(RemoteReplica::new(channel.unwrap(), Limits::default()))
     }

@@ -159,6 +159,11 @@ impl<W: Wire> Calls<W> {
         })
     }
 
+    /// How many calls are not over.
+    pub(super) fn open(&self) -> usize {
+        self.state.lock().slots.len()
+    }
+
     /// Whatever is to be sent on the stream, up to the limits of a message.
     fn poll_batch(&self, stream: u64, context: &mut Context<'_>) -> Poll<Option<Batch<W::Call>>> {
         let mut state = self.state.lock();

@@ -29,17 +29,26 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// asked again: it may have been upgraded.
 const UNSUPPORTED_PAUSE: Duration = Duration::from_secs(5);
 
-/// Opens the stream and serves its calls, again and again. Until it is open for the first
+/// Keeps the exchange going until it is dropped.
+pub(super) async fn drive<W: Wire>(wire: Arc<W>, calls: Arc<Calls<W>>) {
+    tokio::select! {
+        biased;
+        () = keep_open(&*wire, &calls) => {}
+        () = keep_sweeping(&calls) => {}
+    }
+}
+
+/// Opens the stream and delivers its answers, again and again. Until it is open for the first
 /// time, calls wait; later, while it is broken, they are refused at once, since a call that
 /// waits for a dead peer helps nobody.
-pub(super) async fn drive<W: Wire>(wire: Arc<W>, calls: Arc<Calls<W>>) {
+async fn keep_open<W: Wire>(wire: &W, calls: &Arc<Calls<W>>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let down = match wire.open(Outgoing::new(calls.clone())).await {
             Ok(mut incoming) => {
                 calls.up();
                 pause = FIRST_PAUSE;
-                let ended = receive(&calls, &mut incoming).await;
+                let ended = receive(calls, &mut incoming).await;
                 Down::Broken(ended.into())
             }
             Err(status) if status.code() == Code::Unimplemented => {
@@ -60,22 +69,19 @@ async fn receive<W: Wire>(
     incoming: &mut (impl futures::Stream<Item = Result<W::Response, Status>> + Unpin),
 ) -> String {
     loop {
-        let sweep = async {
-            poll_fn(|context| calls.poll_open(context)).await;
-            sleep(SWEEP_INTERVAL).await;
-        };
-        let mut sweep = std::pin::pin!(sweep);
-        loop {
-            tokio::select! {
-                biased;
-                message = incoming.next() => match message {
-                    Some(Ok(response)) => calls.deliver(W::answers(response)),
-                    Some(Err(status)) => return describe(&status),
-                    None => return "the other end closed the stream".to_owned(),
-                },
-                () = &mut sweep => break,
-            }
+        match incoming.next().await {
+            Some(Ok(response)) => calls.deliver(W::answers(response)),
+            Some(Err(status)) => return describe(&status),
+            None => return "the other end closed the stream".to_owned(),
         }
+    }
+}
+
+/// Ends calls whose time is up. No timer runs while there are no calls.
+async fn keep_sweeping<W: Wire>(calls: &Calls<W>) {
+    loop {
+        poll_fn(|context| calls.poll_open(context)).await;
+        sleep(SWEEP_INTERVAL).await;
         calls.sweep();
     }
 }

@@ -5,14 +5,14 @@
 //! one: a lone call leaves at once, and under load a message carries hundreds. Nothing waits
 //! for company. Answers come back the same way, in any order.
 //!
-//! - [`Exchange`] is the calling end. Its calls are futures: dropping one takes the call out
+//! - `Exchange` is the calling end. Its calls are futures: dropping one takes the call out
 //!   of the queue, or has it cancelled at the other end if the answer does not come first.
 //! - [`Answering`] is the serving end: a stream of answers that takes in requests as it is
 //!   asked for more, so that a peer which does not read is not read from either.
 //! - A [`Wire`] says what the calls, answers and messages of one service are.
 //!
-//! Every call is answered exactly once: by its answer, or when the stream ends by
-//! [`Unanswered::Broken`]. An id is never used again, so an answer cannot reach another call.
+//! Every call is answered exactly once: by its answer, by its timeout, or when the stream
+//! breaks (PROTOCOL rule "an exchange answers each call once"). An id is never used again, so an answer cannot reach another call.
 //! Both ends have limits; beyond them calls are refused, or wait at the sender.
 
 mod answering;
@@ -121,6 +121,11 @@ impl<W: Wire> Exchange<W> {
                 closed: CancellationToken::new(),
             }),
         }
+    }
+
+    /// How many calls are open, those included that were given up a moment ago.
+    pub(crate) fn open_calls(&self) -> usize {
+        self.shared.calls.open()
     }
 
     /// Makes a call that ends within `timeout`, or some milliseconds later; it is queued when

@@ -30,7 +30,7 @@ impl RemoteReplica {
     /// The replica that the channel leads to, whose values are within `limits`.
     pub fn new(channel: Channel, limits: Limits) -> Self {
         let plain = UnaryReplica::new(channel.clone(), limits);
-        Self::over(GrpcStream::new(channel), plain, limits)
+        Self::over(GrpcStream::new(channel), Arc::new(plain), limits)
     }
 }
 
@@ -43,11 +43,11 @@ impl RemoteReplica {
 /// call ends within its timeout. Every pair that arrives is verified.
 pub struct ExchangedReplica<O: ExchangeStream, P> {
     exchange: Exchange<ReplicaWire<O>>,
-    plain: P,
+    plain: Arc<P>,
     limits: Limits,
 }
 
-impl<O: ExchangeStream, P: Clone> Clone for ExchangedReplica<O, P> {
+impl<O: ExchangeStream, P> Clone for ExchangedReplica<O, P> {
     fn clone(&self) -> Self {
         Self {
             exchange: self.exchange.clone(),
@@ -59,12 +59,18 @@ impl<O: ExchangeStream, P: Clone> Clone for ExchangedReplica<O, P> {
 
 impl<O: ExchangeStream, P> ExchangedReplica<O, P> {
     /// The replica at the other end of `stream`, which is also reached as `plain`.
-    pub fn over(stream: O, plain: P, limits: Limits) -> Self {
+    pub fn over(stream: O, plain: Arc<P>, limits: Limits) -> Self {
         Self {
             exchange: Exchange::new(ReplicaWire(stream)),
             plain,
             limits,
         }
+    }
+
+    /// How many calls are open on the exchange, those included that were given up and whose
+    /// answer is still awaited for a moment.
+    pub fn open_calls(&self) -> usize {
+        self.exchange.open_calls()
     }
 
     /// Makes a call on the exchange; `None` when it must be made plainly.

@@ -19,7 +19,7 @@ impl CoordinatorHost {
                 return directory.with(pod, "simulated", Arc::new(plain));
             }
             let stream = SimulatedStream::new(link.clone());
-            let replica = ExchangedReplica::over(stream, plain, Limits::default());
+            let replica = ExchangedReplica::over(stream, Arc::new(plain), Limits::default());
             directory.with(pod, "simulated", Arc::new(replica))
         })
     }
