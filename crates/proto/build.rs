@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".")
         // Rare and large: it would make every answer as large.
         .boxed(".quorate.v1.ExchangeAnswer.answer.refusal")
+        .boxed(".quorate.v1.RegisterExchangeAnswer.answer.failure")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

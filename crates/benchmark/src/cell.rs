@@ -75,6 +75,7 @@ const fn goal(figure: Figure, ratio: f64) -> Goal {
 
 const TIMES_3: &[Goal] = &[goal(Throughput, 3.0), goal(ServerCpu, 1.0 / 3.0)];
 const TIMES_5: &[Goal] = &[goal(Throughput, 5.0), goal(ServerCpu, 1.0 / 5.0)];
+const TIMES_8: &[Goal] = &[goal(Throughput, 8.0), goal(ServerCpu, 1.0 / 8.0)];
 const FAST_ALONE: &[Goal] = &[goal(P50, 0.5), goal(P99, 1.0)];
 const TIMES_3_FEWER_BYTES: &[Goal] = &[goal(Throughput, 3.0), goal(BytesWritten, 1.0)];
 const EQUAL_FEWER_BYTES: &[Goal] = &[goal(Throughput, 1.0), goal(BytesWritten, 1.0)];
@@ -135,9 +136,29 @@ pub(crate) const CELLS: &[Cell] = &[
         pace: Pace::FixedRate,
         ..unary("set-rate", "Set, fixed rate", 0, SETS, &[])
     },
+    Cell {
+        path: ClientPath::Exchange,
+        ..unary(
+            "set-256-exchange",
+            "Set, 256, batched clients",
+            256,
+            SETS,
+            TIMES_8,
+        )
+    },
     unary("get-1", "Get, 1 in flight", 1, GETS, FAST_ALONE),
     unary("get-64", "Get, 64 in flight", 64, GETS, TIMES_3),
     unary("get-256", "Get, 256 in flight", 256, GETS, TIMES_3),
+    Cell {
+        path: ClientPath::Exchange,
+        ..unary(
+            "get-256-exchange",
+            "Get, 256, batched clients",
+            256,
+            GETS,
+            &[],
+        )
+    },
     unary(
         "set-1k",
         "Set of 1 KiB, 256 in flight",

@@ -34,6 +34,11 @@ pub struct ConnectionArgs {
         value_parser = duration
     )]
     pub timeout: Duration,
+
+    /// Send operations many to a message on one stream, as programs do that make very many,
+    /// instead of by a call each.
+    #[arg(long, env = "QUORATE_EXCHANGE")]
+    pub exchange: bool,
 }
 
 fn endpoint(text: &str) -> Result<String, String> {
@@ -57,6 +62,7 @@ impl ConnectionArgs {
     pub(crate) fn client_with(&self, options: ClientOptions) -> Result<Client, Failure> {
         let options = ClientOptions {
             timeout: self.timeout,
+            exchange: self.exchange,
             ..options
         };
         Client::with_options(&self.endpoint, options)
@@ -67,7 +73,7 @@ impl ConnectionArgs {
     pub(crate) fn client_of(&self, endpoint: &str) -> Result<Client, Failure> {
         let one = Self {
             endpoint: vec![endpoint.to_owned()],
-            timeout: self.timeout,
+            ..self.clone()
         };
         one.client()
     }

@@ -45,7 +45,7 @@ impl Client {
     ) -> Result<Self, InvalidEndpoints> {
         let endpoints = endpoints
             .into_iter()
-            .map(|address| Endpoint::new(address.as_ref(), options.channel))
+            .map(|address| Endpoint::new(address.as_ref(), options.channel, options.exchange))
             .collect::<Result<Vec<_>, _>>()?;
         let count = endpoints.len();
         if count == 0 {

@@ -26,6 +26,8 @@ pub(crate) struct Endpoint {
     address: String,
     endpoint: tonic::transport::Endpoint,
     options: ChannelOptions,
+    /// Whether operations travel on an exchange.
+    exchange: bool,
     state: Mutex<State>,
     /// Held by the call that connects. All others that need the connection wait for it.
     connecting: tokio::sync::Mutex<()>,
@@ -48,13 +50,18 @@ struct Connection {
 }
 
 impl Endpoint {
-    pub(crate) fn new(address: &str, options: ChannelOptions) -> Result<Self, InvalidAddress> {
+    pub(crate) fn new(
+        address: &str,
+        options: ChannelOptions,
+        exchange: bool,
+    ) -> Result<Self, InvalidAddress> {
         let endpoint = endpoint(address, &options)?;
         let authority = endpoint.uri().authority();
         Ok(Self {
             address: authority.map_or(address, |it| it.as_str()).to_owned(),
             endpoint,
             options,
+            exchange,
             state: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
         })
@@ -128,7 +135,10 @@ impl Endpoint {
             Ok(channel) => {
                 state.made += 1;
                 let connection = Connection {
-                    register: RemoteRegister::new(channel),
+                    register: match self.exchange {
+                        true => RemoteRegister::exchanging(channel),
+                        false => RemoteRegister::new(channel),
+                    },
                     number: state.made,
                 };
                 state.connection = Some(connection.clone());

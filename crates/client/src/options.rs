@@ -25,6 +25,10 @@ pub struct ClientOptions {
     /// The number of the endpoint to begin with; a random one if `None`, so that many
     /// clients spread over all.
     pub first_endpoint: Option<usize>,
+    /// Whether operations travel many to a message on one stream per endpoint, instead of a
+    /// gRPC call each: no. It takes a fraction of the processor time where very many are in
+    /// flight, and hides them from whatever counts or routes calls on the way.
+    pub exchange: bool,
     /// Time limits of connections.
     pub channel: ChannelOptions,
     /// Where randomness comes from: the operating system's, unless a test brings its own.
@@ -38,6 +42,7 @@ impl Default for ClientOptions {
             max_attempts: 32,
             wait_for_ready: true,
             first_endpoint: None,
+            exchange: false,
             channel: ChannelOptions::default(),
             entropy: Arc::new(ThreadEntropy),
         }
@@ -51,6 +56,7 @@ impl std::fmt::Debug for ClientOptions {
             .field("max_attempts", &self.max_attempts)
             .field("wait_for_ready", &self.wait_for_ready)
             .field("first_endpoint", &self.first_endpoint)
+            .field("exchange", &self.exchange)
             .field("channel", &self.channel)
             .finish_non_exhaustive()
     }

@@ -133,7 +133,8 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let service = RegisterService::new(coordinator.clone(), coordinator.clone(), limits)
-        .observed_by(coordinator.clone());
+        .observed_by(coordinator.clone())
+        .until(shutdown.stop_accepting.clone());
     // A little more than are admitted, so that it is the coordinator that refuses, and counts.
     let calls = coordinator.max_operations() + SPARE_CALLS;
     let service = service.into_server().max_calls(calls);

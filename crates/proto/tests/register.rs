@@ -3,11 +3,13 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{AMPLE, MemoryRegister, MemoryReplica, PATIENCE, Server, key, timestamp};
+use futures::Stream;
 use quorate_proto::transport::{ChannelOptions, ServerOptions, channel, endpoint};
 use quorate_proto::v1::register_server;
 use quorate_proto::{Limits, RemoteRegister, v1};
@@ -15,7 +17,7 @@ use quorate_register::{Applied, Entry, Key, OperationError, Reason, Register, Ve
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Request, Response, Status, Streaming, async_trait};
 
 async fn serve(register: &Arc<MemoryRegister>) -> (Server, RemoteRegister) {
     let server = Server::register(register.clone()).await;
@@ -286,6 +288,8 @@ async fn a_write_to_a_peer_that_is_silent_is_unknown() {
     );
 }
 
+type Answered = Result<v1::RegisterExchangeResponse, Status>;
+
 /// Something on the way that answers for a coordinator.
 struct Proxy;
 
@@ -303,6 +307,15 @@ impl register_server::Register for Proxy {
         &self,
         _: Request<v1::DeleteRequest>,
     ) -> Result<Response<v1::DeleteResponse>, Status> {
+        Err(Status::unavailable("no healthy upstream"))
+    }
+
+    type ExchangeStream = Pin<Box<dyn Stream<Item = Answered> + Send>>;
+
+    async fn exchange(
+        &self,
+        _: Request<Streaming<v1::RegisterExchangeRequest>>,
+    ) -> Result<Response<Self::ExchangeStream>, Status> {
         Err(Status::unavailable("no healthy upstream"))
     }
 
@@ -326,6 +339,27 @@ async fn a_proxys_word_does_not_count() {
     );
     assert_eq!(error.message, "no healthy upstream");
     let error = remote.get(&key("a"), AMPLE).await.unwrap_err();
+    assert_eq!(
+        (error.reason, error.applied),
+        (Reason::Unreachable, Applied::No)
+    );
+}
+
+/// On an exchange nobody can tell whether what was sent before the stream was refused was
+/// carried out.
+#[tokio::test]
+async fn a_proxys_word_does_not_count_on_an_exchange_either() {
+    let routes = Routes::new(register_server::RegisterServer::new(Proxy));
+    let server = Server::start(routes, ServerOptions::default()).await;
+    let remote = RemoteRegister::exchanging(server.channel());
+    let error = remote.get(&key("a"), AMPLE).await.unwrap_err();
+    assert_eq!(
+        (error.reason, error.applied),
+        (Reason::Unreachable, Applied::No)
+    );
+    assert_eq!(error.message, "no healthy upstream");
+    // The stream is known to be broken: this is never sent.
+    let error = remote.set(&key("a"), "v".into(), AMPLE).await.unwrap_err();
     assert_eq!(
         (error.reason, error.applied),
         (Reason::Unreachable, Applied::No)

@@ -16,6 +16,8 @@ pub(crate) enum ClientPath {
     /// message, a channel and a timeout. What the client library adds, the choice of
     /// endpoints and retries, has no counterpart in what etcd is driven by.
     Unary,
+    /// Many operations to a message on one stream per connection.
+    Exchange,
 }
 
 impl ClientPath {
@@ -23,6 +25,7 @@ impl ClientPath {
     pub(super) fn register(self, address: &str) -> Arc<dyn Register> {
         match self {
             Self::Unary => Arc::new(RemoteRegister::new(channel(address))),
+            Self::Exchange => Arc::new(RemoteRegister::exchanging(channel(address))),
         }
     }
 }

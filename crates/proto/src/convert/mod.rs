@@ -8,6 +8,7 @@
 mod config;
 pub mod exchange;
 mod fence;
+pub mod operation;
 mod pair;
 pub mod refusal;
 pub mod register;

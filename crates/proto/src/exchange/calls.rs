@@ -25,7 +25,10 @@ pub(crate) enum Unanswered {
     /// The other end does not know exchanges: make unary calls.
     Unsupported,
     /// No answer came within the call's time.
-    TimedOut,
+    TimedOut {
+        /// Whether the call may have left this process.
+        sent: bool,
+    },
     /// The stream ended, or cannot be opened.
     Broken {
         /// Why.
@@ -219,15 +222,17 @@ impl<W: Wire> Calls<W> {
                 if slot.expires > *sweeps {
                     return true;
                 }
-                match std::mem::replace(&mut slot.stage, Stage::Orphan) {
+                let sent = match std::mem::replace(&mut slot.stage, Stage::Orphan) {
                     Stage::Queued(call, caller) => {
                         *queued -= 1;
                         *queued_bytes -= W::bytes(&call);
                         wakers.extend(caller);
+                        false
                     }
                     Stage::Sent(caller) => {
                         cancelled.push(slot.id);
                         wakers.extend(caller);
+                        true
                     }
                     Stage::Answered(answer) => {
                         slot.stage = Stage::Answered(answer);
@@ -237,8 +242,8 @@ impl<W: Wire> Calls<W> {
                         cancelled.push(slot.id);
                         return false;
                     }
-                }
-                slot.stage = Stage::Answered(Err(Unanswered::TimedOut));
+                };
+                slot.stage = Stage::Answered(Err(Unanswered::TimedOut { sent }));
                 true
             });
             state.forget_given_up();

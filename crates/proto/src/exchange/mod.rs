@@ -19,6 +19,7 @@ mod answering;
 mod calls;
 mod driver;
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,6 +108,14 @@ impl<W: Wire> Clone for Exchange<W> {
         Self {
             shared: self.shared.clone(),
         }
+    }
+}
+
+impl<W: Wire> fmt::Debug for Exchange<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Exchange");
+        fields.field("open_calls", &self.open_calls());
+        fields.finish_non_exhaustive()
     }
 }
 

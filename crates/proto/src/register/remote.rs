@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use quorate_register::{Entry, Key, OperationError, Register, Version};
+use quorate_register::{Entry, Key, OperationError, Reason, Register, Version};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use super::wire::RegisterWire;
+use crate::convert::operation::{self, Problem, RegisterCall, Wanted};
 use crate::convert::register as convert;
 use crate::deadline::{DEFAULT_TIMEOUT, MAX_TIMEOUT};
 use crate::error::{Call, Sent, from_status, is_timeout};
+use crate::exchange::{Exchange, MAX_ENTRY_BYTES, MAX_OPEN_CALLS, Unanswered};
 use crate::transport::{SentMark, Tracked};
 use crate::v1::register_client::RegisterClient;
+use crate::v1::register_exchange_answer::Answer;
 use crate::{InvalidMessage, Limits, v1};
 
 /// A [`Register`] that is reached through a channel; clones share it.
@@ -27,6 +31,7 @@ use crate::{InvalidMessage, Limits, v1};
 #[derive(Debug, Clone)]
 pub struct RemoteRegister {
     client: RegisterClient<Tracked>,
+    exchange: Option<Exchange<RegisterWire>>,
 }
 
 impl RemoteRegister {
@@ -35,7 +40,61 @@ impl RemoteRegister {
         // How the coordinator's limit is set is not known here.
         let limit = Limits::largest().max_message_bytes();
         let client = RegisterClient::new(Tracked(channel)).max_decoding_message_size(limit);
-        Self { client }
+        Self {
+            client,
+            exchange: None,
+        }
+    }
+
+    /// The same, but operations travel many to a message on one
+    /// [exchange](crate::exchange), which takes a fraction of the processor time at both ends
+    /// where very many are made. Large values, and all operations at a coordinator that knows
+    /// no exchange, are calls by themselves. Must be used within a tokio runtime.
+    pub fn exchanging(channel: Channel) -> Self {
+        Self {
+            exchange: Some(Exchange::new(RegisterWire::new(channel.clone()))),
+            ..Self::new(channel)
+        }
+    }
+
+    /// Makes a call on the exchange; `None` when it must be made by itself.
+    async fn exchange(
+        &self,
+        call: Call,
+        asked: Wanted,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Answer>, OperationError> {
+        let Some(exchange) = &self.exchange else {
+            return Ok(None);
+        };
+        let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
+        let asked = RegisterCall { timeout, asked };
+        if asked.bytes() > MAX_ENTRY_BYTES {
+            return Ok(None);
+        }
+        let answer = match exchange.call(asked, timeout) {
+            Ok(calling) => calling.await,
+            Err(unanswered) => Err(unanswered),
+        };
+        let (reason, message, sent) = match answer {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(Unanswered::Unsupported) => return Ok(None),
+            Err(Unanswered::Full) => {
+                let message = format!("{MAX_OPEN_CALLS} calls are open on this connection");
+                (Reason::Overloaded, message, false)
+            }
+            Err(Unanswered::TimedOut { sent }) => {
+                let message = format!("no answer within {timeout:?}");
+                (Reason::DeadlineExceeded, message, sent)
+            }
+            Err(Unanswered::Broken { problem, sent }) => {
+                (Reason::Unreachable, problem.to_string(), sent)
+            }
+        };
+        Err(match call == Call::Write && sent {
+            true => OperationError::unknown(reason, message),
+            false => OperationError::not_applied(reason, message),
+        })
     }
 
     /// What the coordinator knows of its store.
@@ -85,9 +144,23 @@ fn malformed(error: InvalidMessage, call: Call) -> OperationError {
     from_status(&status, call, Sent::Something)
 }
 
+/// Why an answer on the exchange is no result.
+fn problem(problem: Problem, call: Call) -> OperationError {
+    match problem {
+        Problem::Failed(error) => error,
+        Problem::Malformed(error) => malformed(error, call),
+    }
+}
+
 #[async_trait]
 impl Register for RemoteRegister {
     async fn get(&self, key: &Key, timeout: Option<Duration>) -> Result<Entry, OperationError> {
+        let asked = Wanted::Get(key.clone());
+        if let Some(answer) = self.exchange(Call::Read, asked, timeout).await?
+            && let Some(entry) = operation::got(answer).map_err(|it| problem(it, Call::Read))?
+        {
+            return Ok(entry);
+        }
         let key = key.bytes().clone();
         let call = async |mut client: RegisterClient<Tracked>, request| client.get(request).await;
         let answer = self
@@ -104,6 +177,10 @@ impl Register for RemoteRegister {
         value: Bytes,
         timeout: Option<Duration>,
     ) -> Result<Version, OperationError> {
+        let asked = Wanted::Set(key.clone(), value.clone());
+        if let Some(answer) = self.exchange(Call::Write, asked, timeout).await? {
+            return operation::wrote(answer).map_err(|it| problem(it, Call::Write));
+        }
         let key = key.bytes().clone();
         let call = async |mut client: RegisterClient<Tracked>, request| client.set(request).await;
         let answer = self
@@ -117,6 +194,10 @@ impl Register for RemoteRegister {
         key: &Key,
         timeout: Option<Duration>,
     ) -> Result<Version, OperationError> {
+        let asked = Wanted::Delete(key.clone());
+        if let Some(answer) = self.exchange(Call::Write, asked, timeout).await? {
+            return operation::wrote(answer).map_err(|it| problem(it, Call::Write));
+        }
         let key = key.bytes().clone();
         let call =
             async |mut client: RegisterClient<Tracked>, request| client.delete(request).await;

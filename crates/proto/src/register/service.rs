@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_register::{OperationError, Reason, Register};
+use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::opened::Opened;
 use super::server::RegisterServer;
+use super::wire::Exchanged;
 use crate::convert::register as convert;
 use crate::error::to_status;
+use crate::exchange::Answering;
 use crate::v1::register_server;
 use crate::{Limits, v1};
 
@@ -39,6 +42,7 @@ pub struct RegisterService<R: ?Sized, S: ?Sized> {
     register: Arc<R>,
     status: Arc<S>,
     observer: Option<Arc<dyn RefusalObserver>>,
+    stop: CancellationToken,
 }
 
 impl<R, S> RegisterService<R, S>
@@ -53,7 +57,15 @@ where
             register,
             status,
             observer: None,
+            stop: CancellationToken::new(),
         }
+    }
+
+    /// Ends the exchanges with `stop`, once what they were asked before is answered: they
+    /// would not end by themselves.
+    #[must_use]
+    pub fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     /// Tells `observer` of what is refused here.
@@ -65,8 +77,8 @@ where
     }
 
     /// The service for a [`tonic::transport::Server`], its messages limited.
-    pub fn into_server(mut self) -> RegisterServer<R, S> {
-        let (limits, observer) = (self.limits, self.observer.take());
+    pub fn into_server(self) -> RegisterServer<R, S> {
+        let (limits, observer) = (self.limits, self.observer.clone());
         RegisterServer::new(self, limits, observer)
     }
 }
@@ -123,6 +135,23 @@ where
             })
         })
         .await
+    }
+
+    type ExchangeStream = Answering<Exchanged<R>, Streaming<v1::RegisterExchangeRequest>>;
+
+    async fn exchange(
+        &self,
+        request: Request<Streaming<v1::RegisterExchangeRequest>>,
+    ) -> Result<Response<Self::ExchangeStream>, Status> {
+        refuse_retry(request.metadata())?;
+        let exchanged = Exchanged {
+            register: self.register.clone(),
+            limits: self.limits,
+            observer: self.observer.clone(),
+        };
+        let stop = self.stop.clone().cancelled_owned();
+        let answering = Answering::new(exchanged, request.into_inner(), stop);
+        Ok(Response::new(answering))
     }
 
     async fn status(

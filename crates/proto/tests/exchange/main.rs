@@ -5,5 +5,6 @@ mod calling;
 #[path = "../common/mod.rs"]
 mod common;
 mod over_grpc;
+mod register;
 mod serving;
 mod stream;
