@@ -88,9 +88,14 @@ pub struct OperationArgs {
     #[arg(long, env = "QUORATE_DEFAULT_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "10s")]
     pub default_timeout: Duration,
 
-    /// How long one request to a replica waits for its answer before it is made again.
+    /// How long one request to a replica waits for its answer at most before it is made again;
+    /// less as it becomes known how long that replica's answers take.
     #[arg(long, env = "QUORATE_ATTEMPT_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "1s")]
     pub attempt_timeout: Duration,
+
+    /// How long it waits at least.
+    #[arg(long, env = "QUORATE_SHORTEST_ATTEMPT_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "100ms")]
+    pub shortest_attempt_timeout: Duration,
 
     /// The longest pause before a request to a replica is made again for the first time; it
     /// doubles from attempt to attempt, and each pause is a random part of it.
@@ -140,6 +145,7 @@ impl OperationArgs {
         CoordinatorOptions {
             quorum: QuorumOptions {
                 attempt_timeout: self.attempt_timeout,
+                shortest_attempt_timeout: self.shortest_attempt_timeout,
                 backoff: Backoff {
                     first: self.backoff_first,
                     most: self.backoff_most,

@@ -6,6 +6,7 @@ use quorate_register::{Config, Fence, Replica};
 
 use super::Directory;
 use crate::metrics::{CoordinatorMetrics, MemberSeries};
+use crate::quorum::Patience;
 
 /// One member of a config, ready to be asked.
 pub struct Target {
@@ -16,6 +17,7 @@ pub struct Target {
     /// The replica.
     pub replica: Arc<dyn Replica>,
     pub(crate) metrics: MemberSeries,
+    pub(crate) patience: Patience,
 }
 
 /// A config proven active, with a [`Target`] per member in the order of [`Config::members`].
@@ -35,6 +37,7 @@ impl View {
             fence: Fence::new(&config, member.replica_id),
             replica: directory.replica(member),
             metrics: metrics.member(&member.pod),
+            patience: Patience::default(),
         };
         let targets = config.members().iter().map(target).collect();
         Self { config, targets }

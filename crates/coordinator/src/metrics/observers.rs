@@ -1,5 +1,7 @@
 //! What observes when it is dropped, so that what is abandoned counts too.
 
+use std::time::Duration;
+
 use prometheus::Histogram;
 use quorate_register::{Applied, OperationError, Reason, ReplicaError};
 use tokio::time::Instant;
@@ -120,6 +122,11 @@ impl<'a> AttemptObserver<'a> {
             started,
             code: "cancelled",
         }
+    }
+
+    /// How long it took so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     pub(crate) fn end(&mut self, error: Option<&ReplicaError>) {

@@ -80,8 +80,8 @@ const UNREACHABLE: &str = "unreachable";
 const MAX_IMMEDIATE_ATTEMPTS: u32 = 3;
 
 impl<R: Request> Round<R> {
-    /// One request, one answer or none in time: that of the options, or what is left until
-    /// the operation's deadline, which the replica is told.
+    /// One request, one answer or none in time: what the member's answers take, or what is left
+    /// until the operation's deadline. The replica is told.
     async fn attempt(
         &self,
         member: usize,
@@ -90,7 +90,7 @@ impl<R: Request> Round<R> {
         began: Instant,
     ) -> Result<R::Answer, ReplicaError> {
         let target = self.view.target(member);
-        let limit = attempt_limit(&self.context.options, silent);
+        let limit = attempt_limit(target.patience.limit(&self.context.options), silent);
         let limit = limit.min(self.progress.time_left(began));
         let _attempt = self.context.live.enter(Live::Attempt);
         let mut observer = AttemptObserver::begin(&self.context.metrics, target, R::METHOD, began);
@@ -98,6 +98,9 @@ impl<R: Request> Round<R> {
             .request
             .send(&*target.replica, &target.fence, number, limit);
         let result = send.await;
+        if result.is_ok() {
+            target.patience.answered_after(observer.elapsed());
+        }
         observer.end(result.as_ref().err());
         result
     }
@@ -163,6 +166,6 @@ fn is_newer(config: &Config, view: &View) -> bool {
 /// last of them, so that an answer which is large, or a replica which is slow, arrives in the
 /// end. Those that were refused do not count: a replica that starts refuses many in a short
 /// time, and were the next one lost, it would be waited for until the deadline.
-fn attempt_limit(options: &QuorumOptions, silent: u32) -> Duration {
-    options.attempt_timeout.saturating_mul(1 << silent.min(16))
+fn attempt_limit(patience: Duration, silent: u32) -> Duration {
+    patience.saturating_mul(1 << silent.min(16))
 }

@@ -14,6 +14,7 @@ mod attempts;
 mod background;
 mod backoff;
 mod call;
+mod patience;
 mod pending;
 mod progress;
 mod request;
@@ -25,6 +26,7 @@ pub(crate) use attempts::AttemptContext;
 pub(crate) use background::Background;
 pub use backoff::Backoff;
 pub(crate) use call::{Call, Failure};
+pub(crate) use patience::Patience;
 pub(crate) use pending::GivenUp;
 pub(crate) use progress::{Phase, Progress};
 pub(crate) use request::Method;
@@ -32,8 +34,11 @@ pub(crate) use request::Method;
 /// How attempts are made.
 #[derive(Debug, Clone, Copy)]
 pub struct QuorumOptions {
-    /// How long one attempt waits for its answer.
+    /// How long one attempt waits for its answer at most, and as long as nothing is known of
+    /// how long the member's answers take.
     pub attempt_timeout: Duration,
+    /// How long it waits at least.
+    pub shortest_attempt_timeout: Duration,
     /// The pause before the next attempt.
     pub backoff: Backoff,
     /// The most writes that go on in the background after their quorum was reached.
@@ -48,6 +53,7 @@ impl Default for QuorumOptions {
     fn default() -> Self {
         Self {
             attempt_timeout: Duration::from_secs(1),
+            shortest_attempt_timeout: Duration::from_millis(100),
             backoff: Backoff::default(),
             background_writes: 4096,
             background_bytes: 64 << 20,

@@ -38,19 +38,46 @@ async fn an_attempt_is_given_no_more_than_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_deadline_leaves_attempts_their_own_limit() {
+async fn a_long_deadline_leaves_attempts_their_own_limit_which_follows_the_answers() {
     let cluster = Cluster::new(1).await;
     cluster
         .coordinator
         .set(&key("k"), "v".into(), None)
         .await
         .unwrap();
-    for method in ["local_read_timestamp", "local_write"] {
-        assert_eq!(
-            cluster.replicas[0].seen(method)[0].timeout,
-            Duration::from_secs(1)
-        );
+    let given = |method| cluster.replicas[0].seen(method)[0].timeout;
+    assert_eq!(given("local_read_timestamp"), Duration::from_secs(1));
+    // The first answer took no time at all.
+    assert_eq!(given("local_write"), Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_gets_lost_is_made_again_soon_and_a_slow_replica_is_waited_for() {
+    let cluster = Cluster::new(1).await;
+    let (coordinator, replica, key) = (&cluster.coordinator, &cluster.replicas[0], key("k"));
+    for _ in 0..20 {
+        coordinator.get(&key, None).await.unwrap();
     }
+    let mut lost = false;
+    replica.script(move |_| match std::mem::replace(&mut lost, true) {
+        false => Act::Hang,
+        true => Act::Serve,
+    });
+    let begun = Instant::now();
+    coordinator.get(&key, None).await.unwrap();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(150), "{took:?}");
+
+    // It answers, only slowly: after a while nothing is asked twice any more.
+    replica.always(Act::ServeAfter(Duration::from_millis(300)));
+    for _ in 0..10 {
+        coordinator.get(&key, None).await.unwrap();
+    }
+    replica.clear();
+    for _ in 0..10 {
+        coordinator.get(&key, None).await.unwrap();
+    }
+    assert_eq!(replica.seen("local_read").len(), 10);
 }
 
 #[tokio::test(start_paused = true)]

@@ -48,7 +48,7 @@ async fn a_dropped_operation_counts_as_cancelled_with_its_phases_and_attempts() 
     let cluster = hanging().await;
     let key = key("k");
     let call = cluster.coordinator.set(&key, "v".into(), None);
-    let dropped = timeout(Duration::from_millis(100), call).await;
+    let dropped = timeout(Duration::from_millis(50), call).await;
     assert!(dropped.is_err());
 
     assert_eq!(cluster.count(OPERATIONS, &[("outcome", "cancelled")]), 1);

@@ -60,6 +60,7 @@ async fn the_clients_deadline_is_carried_on_to_the_replicas() {
     let limit = Duration::from_secs(30);
     let mut options = options();
     options.quorum.attempt_timeout = limit;
+    options.quorum.shortest_attempt_timeout = limit;
     let mut servers = Vec::new();
     let cluster = Cluster::reached(1, 1, options, |replica| {
         let address = SocketAddr::from(([127, 0, 1, 14], 0));

@@ -29,6 +29,7 @@ impl Settings {
             }),
             quorum: QuorumOptions {
                 attempt_timeout: random.milliseconds(20..=200),
+                shortest_attempt_timeout: Random::new(seed, "patience").milliseconds(1..=50),
                 backoff: Backoff {
                     first: random.milliseconds(1..=20),
                     most: random.milliseconds(20..=100),
