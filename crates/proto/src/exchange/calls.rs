@@ -63,6 +63,8 @@ struct State<W: Wire> {
     /// Counts the streams there were. One that ended may be polled once more, and must not
     /// take what is meant for its successor.
     stream: u64,
+    /// Nobody makes calls any more.
+    closed: bool,
     /// Ids in the order of their calls; those that were given up meanwhile are passed over.
     queue: VecDeque<u64>,
     queued: usize,
@@ -105,6 +107,7 @@ impl<W: Wire> Default for Calls<W> {
             slots: Slab::new(),
             sequence: 0,
             stream: 0,
+            closed: false,
             queue: VecDeque::new(),
             queued: 0,
             queued_bytes: 0,
@@ -170,7 +173,7 @@ impl<W: Wire> Calls<W> {
     /// Whatever is to be sent on the stream, up to the limits of a message.
     fn poll_batch(&self, stream: u64, context: &mut Context<'_>) -> Poll<Option<Batch<W::Call>>> {
         let mut state = self.state.lock();
-        if stream != state.stream {
+        if stream != state.stream || state.closed {
             return Poll::Ready(None);
         }
         let batch = state.take_batch();
@@ -296,10 +299,11 @@ impl<W: Wire> Calls<W> {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Ends the messages: nobody makes calls any more.
+    /// Ends the messages, also those of a stream that is being opened at this moment: nobody
+    /// makes calls any more.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
-        state.stream += 1;
+        state.closed = true;
         let sender = state.sender.take();
         drop(state);
         if let Some(sender) = sender {

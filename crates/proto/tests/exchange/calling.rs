@@ -328,3 +328,20 @@ async fn the_stream_ends_with_the_last_of_its_users() {
     let metrics = tokio::runtime::Handle::current().metrics();
     crate::common::eventually(|| metrics.num_alive_tasks() == 0).await;
 }
+
+/// Found by a simulation: what closes an exchange may come in the very moment in which its
+/// stream is opened again.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_opened_when_nobody_needs_it_any_more_ends() {
+    let (plain, fence) = MemoryReplica::adopted();
+    let (replica, wants) = hand_driven(&plain);
+    let call = writing(&replica, "k", fence, PATIENCE);
+    wants.refuse(Status::unavailable("not yet")).await;
+    assert_eq!(call.await.unwrap(), unreachable("not yet"));
+    // As long as the pause before the next try.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    drop(replica);
+    if let Some(wanted) = wants.next_if_any(AWHILE).await {
+        assert!(wanted.is_over().await);
+    }
+}

@@ -52,6 +52,12 @@ impl Wanted {
         }
     }
 
+    /// Whether nothing will ever be sent on it.
+    pub(crate) async fn is_over(mut self) -> bool {
+        let next = tokio::time::timeout(PATIENCE, self.requests.next());
+        next.await.is_ok_and(|message| message.is_none())
+    }
+
     /// Does not.
     pub(crate) fn refuse(self, status: Status) {
         assert!(self.decide.send(Err(status)).is_ok());
@@ -127,6 +133,11 @@ impl Wants {
         next.await
             .expect("a stream is wanted soon")
             .expect("it is used")
+    }
+
+    pub(crate) async fn next_if_any(&self, within: Duration) -> Option<Wanted> {
+        let mut wants = self.0.lock().await;
+        tokio::time::timeout(within, wants.next()).await.ok()?
     }
 
     pub(crate) async fn accept(&self) -> Session {

@@ -81,7 +81,7 @@ impl ExchangeStream for SimulatedStream {
                 biased;
                 () = dead.cancelled() => link.event("stream died", &name, "is dead: the host died"),
                 () = broken.cancelled() => link.event("stream broken", &name, "is broken"),
-                () = serving => {}
+                () = serving => link.event("stream ended", &name, "is over"),
             }
         });
         // When the task ends, so does `received`, which tells the caller.
