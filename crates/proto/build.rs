@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         // Decoding shares the received buffer instead of copying values out of it.
         .bytes(".")
+        .codec_path("crate::codec::SmallBuffers")
         // Rare and large: it would make every answer as large.
         .boxed(".quorate.v1.ExchangeAnswer.answer.refusal")
         .boxed(".quorate.v1.RegisterExchangeAnswer.answer.failure")

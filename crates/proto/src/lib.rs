@@ -12,6 +12,7 @@
 //!   [`tonic::Status`], the one place that chooses codes.
 //! - [`transport`]: channels and servers with every timeout and limit set.
 
+mod codec;
 pub mod convert;
 pub mod deadline;
 pub mod error;
