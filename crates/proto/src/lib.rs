@@ -30,6 +30,6 @@ pub use register::{
     RefusalObserver, RegisterServer, RegisterService, RemoteRegister, StatusSource,
 };
 pub use replica::{
-    Answers, ExchangeStream, ExchangedReplica, RemoteReplica, ReplicaService, Requests,
+    ExchangeStream, ExchangedReplica, RemoteReplica, ReplicaService, Requests, Responses,
     exchange_answers,
 };

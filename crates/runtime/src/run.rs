@@ -32,7 +32,8 @@ pub mod exit {
 #[derive(Debug, Clone, clap::Args)]
 pub struct RuntimeArgs {
     /// Number of threads that serve calls. One does the most for its processor time; more
-    /// carry a load that one processor cannot.
+    /// carry a load that one processor cannot, spread by connections and calls, where an
+    /// exchange is one.
     #[arg(long, env = "QUORATE_WORKER_THREADS", value_name = "COUNT", value_parser = worker_threads, default_value = "1")]
     pub worker_threads: NonZeroUsize,
 }

@@ -104,6 +104,18 @@ pub(crate) fn value(bytes: Bytes, limits: Limits) -> Result<Bytes, InvalidMessag
     Ok(bytes)
 }
 
+/// A value of this length is copied out of a message of many, which it would otherwise keep
+/// alive as a whole for as long as somebody keeps the value.
+const COPIED_BYTES: usize = 4 << 10;
+
+/// A value of a message of many, in memory of its own if it is small.
+fn detached(value: Bytes) -> Bytes {
+    match value.len() < COPIED_BYTES {
+        true => Bytes::copy_from_slice(&value),
+        false => value,
+    }
+}
+
 /// A number of the wire as one of this machine, the largest there is where it does not fit.
 fn saturating(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use quorate_register::{Applied, Entry, Key, OperationError, Reason, Version};
 
-use super::{InvalidMessage, key, value};
+use super::{InvalidMessage, detached, key, value};
 use crate::deadline::DEFAULT_TIMEOUT;
 use crate::v1::register_exchange_answer::Answer;
 use crate::v1::register_exchange_call::Operation;
@@ -32,6 +32,17 @@ pub enum Wanted {
     Delete(Key),
 }
 
+impl Wanted {
+    /// Its name: `get`, `set` or `delete`.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::Get(_) => "get",
+            Self::Set(..) => "set",
+            Self::Delete(_) => "delete",
+        }
+    }
+}
+
 impl RegisterCall {
     /// Bytes of key and value.
     pub fn bytes(&self) -> usize {
@@ -55,7 +66,8 @@ pub(crate) fn exchange_request(
         };
         v1::RegisterExchangeCall {
             id,
-            timeout_us: u64::try_from(call.timeout.as_micros()).unwrap_or(u64::MAX),
+            // Zero would mean that none was given.
+            timeout_us: u64::try_from(call.timeout.as_micros()).map_or(u64::MAX, |it| it.max(1)),
             operation: operation.into(),
             key: key.bytes().clone(),
             value,
@@ -87,7 +99,10 @@ pub(crate) fn exchange_call(
 ) -> Result<RegisterCall, InvalidMessage> {
     let asked = match Operation::try_from(call.operation) {
         Ok(Operation::Get) => Wanted::Get(key(&call.key)?),
-        Ok(Operation::Set) => Wanted::Set(key(&call.key)?, value(call.value, limits)?),
+        Ok(Operation::Set) => {
+            let value = detached(value(call.value, limits)?);
+            Wanted::Set(key(&call.key)?, value)
+        }
         Ok(Operation::Delete) => Wanted::Delete(key(&call.key)?),
         Ok(Operation::Unspecified) | Err(_) => {
             let problem = format!("{} is not one this version knows", call.operation);
@@ -137,7 +152,7 @@ pub(crate) fn failure(error: OperationError) -> Answer {
     Answer::Failure(Box::new(v1::Failure {
         reason: error.reason.as_str().to_owned(),
         message: error.message,
-        maybe_applied: error.applied == Applied::Maybe,
+        not_applied: error.applied == Applied::No,
         metadata: error.details.into_iter().collect(),
         retry_after_ms: retry_after.map_or(0, |it| u64::try_from(it).unwrap_or(u64::MAX)),
     }))
@@ -158,7 +173,11 @@ pub(crate) fn answer_bytes(answer: &Answer) -> usize {
 /// The failure, or what is wrong with the answer.
 pub(crate) fn got(answer: Answer) -> Result<Option<Entry>, Problem> {
     match answer {
-        Answer::Entry(entry) => Ok(Some(entry.try_into()?)),
+        Answer::Entry(entry) => {
+            let Entry { value, version } = entry.try_into()?;
+            let value = value.map(detached);
+            Ok(Some(Entry { value, version }))
+        }
         Answer::TooLarge(v1::ValueTooLarge {}) => Ok(None),
         other => Err(not_done(other)),
     }
@@ -196,13 +215,13 @@ fn not_done(answer: Answer) -> Problem {
     let v1::Failure {
         reason,
         message,
-        maybe_applied,
+        not_applied,
         metadata,
         retry_after_ms,
     } = *failure;
-    let mut error = match maybe_applied {
-        true => OperationError::unknown(Reason::Internal, message),
-        false => OperationError::not_applied(Reason::Internal, message),
+    let mut error = match not_applied {
+        true => OperationError::not_applied(Reason::Internal, message),
+        false => OperationError::unknown(Reason::Internal, message),
     };
     error.details = metadata.into_iter().collect();
     match Reason::parse(&reason) {

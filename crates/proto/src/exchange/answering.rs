@@ -1,15 +1,19 @@
-//! The serving end of an exchange.
+//! The serving end of an exchange: the work.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, Stream};
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 
-use super::{BATCH_BYTES, BATCH_ENTRIES, MAX_OPEN_CALLS};
+use super::MAX_OPEN_CALLS;
+use super::outbox::{Answers, Outbox};
 
 /// What the calls of one service do, and how their answers travel.
 pub trait Service: Send + Sync + 'static {
@@ -23,11 +27,23 @@ pub trait Service: Send + Sync + 'static {
     /// The calls of a message, each as the future of its answer, and what it cancels.
     fn open(&self, request: Self::Request) -> Opened<Self::Answer>;
 
+    /// The answer to a call that was not begun.
+    fn refuse(&self, refusal: Refusal) -> Self::Answer;
+
     /// About how many bytes an answer takes.
     fn bytes(answer: &Self::Answer) -> usize;
 
-    /// The message of these answers.
-    fn response(answers: Vec<(u64, Self::Answer)>) -> Self::Response;
+    /// The message of these answers, and whether the caller is to send no more calls.
+    fn response(answers: Vec<(u64, Self::Answer)>, closing: bool) -> Self::Response;
+}
+
+/// Why a call is not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// So many are open.
+    Full(usize),
+    /// The server stops.
+    Stopping,
 }
 
 /// What a message asks for.
@@ -38,18 +54,31 @@ pub struct Opened<A> {
     pub cancelled: Vec<u64>,
 }
 
-/// The answers to the calls of `incoming`, for the transport to send.
+/// So many messages are taken in before other tasks have their turn.
+const MESSAGES_AT_ONCE: usize = 16;
+
+/// How long a caller that was told to send no more calls may take to hear it.
+const CLOSING_LIMIT: Duration = Duration::from_secs(1);
+
+/// Performs the calls of `incoming`: a future that somebody must drive, and the stream of
+/// answers for the transport to send.
 ///
-/// It takes in requests only while it is polled for answers, and while less than the limit
-/// of calls are open: who sends more waits. When `incoming` ends, or `stop` does, the calls
-/// that were taken in are answered before the stream ends; when it is dropped they are dropped.
+/// Calls go on, and end by their deadlines, whether or not the transport takes answers; only
+/// no further messages are taken in while many answers wait. When `incoming` ends, the calls
+/// that were taken in are answered before the stream ends. When `stop` does, the caller is
+/// told to send no more, and what it had sent before it heard that is refused by name.
+/// Dropping the future drops the calls.
 pub struct Answering<S: Service, I> {
     service: S,
     incoming: Option<I>,
+    /// Why `incoming` ended, where it was not its end.
+    failed: Option<Status>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Once the server stops: until when further calls are read, to be refused.
+    closing: Option<Pin<Box<Sleep>>>,
     working: FuturesUnordered<Working<S::Answer>>,
     ready: Vec<(u64, S::Answer)>,
-    ready_bytes: usize,
+    outbox: Arc<Outbox<S>>,
 }
 
 /// A call that is not answered yet.
@@ -73,103 +102,119 @@ where
     I: Stream<Item = Result<S::Request, Status>> + Unpin,
 {
     /// Answers what comes in, until that or `stop` ends.
-    pub fn new(service: S, incoming: I, stop: WaitForCancellationFutureOwned) -> Self {
-        Self {
+    pub fn new(
+        service: S,
+        incoming: I,
+        stop: WaitForCancellationFutureOwned,
+    ) -> (Self, Answers<S>) {
+        let outbox = Arc::new(Outbox::default());
+        let answering = Self {
             service,
             incoming: Some(incoming),
+            failed: None,
             stop: Box::pin(stop),
+            closing: None,
             working: FuturesUnordered::new(),
             ready: Vec::new(),
-            ready_bytes: 0,
+            outbox: outbox.clone(),
+        };
+        (answering, Answers::new(outbox))
+    }
+
+    fn poll_stop(&mut self, context: &mut Context<'_>) {
+        if self.closing.is_none() && self.stop.as_mut().poll(context).is_ready() {
+            self.outbox.say_closing();
+            self.closing = Some(Box::pin(sleep(CLOSING_LIMIT)));
+        }
+        if let Some(limit) = &mut self.closing
+            && limit.as_mut().poll(context).is_ready()
+        {
+            self.incoming = None;
         }
     }
 
-    /// Takes in requests; the calls that are answered at once never wait.
+    /// Takes in messages; the calls that are answered at once never wait.
     fn take_in(&mut self, context: &mut Context<'_>) {
-        if self.incoming.is_some() && self.stop.as_mut().poll(context).is_ready() {
-            self.incoming = None;
-        }
-        while self.working.len() < MAX_OPEN_CALLS
-            && !self.is_full()
-            && let Some(incoming) = &mut self.incoming
-        {
+        for _ in 0..MESSAGES_AT_ONCE {
+            if self.working.len() >= MAX_OPEN_CALLS || !self.outbox.has_room(context) {
+                return;
+            }
+            let Some(incoming) = &mut self.incoming else {
+                return;
+            };
             match Pin::new(incoming).poll_next(context) {
                 Poll::Ready(Some(Ok(request))) => self.begin(request, context),
-                // What was asked before the peer went away it does not wait for.
-                Poll::Ready(Some(Err(_)) | None) => self.incoming = None,
+                Poll::Ready(Some(Err(status))) => {
+                    self.failed = Some(status);
+                    self.incoming = None;
+                }
+                Poll::Ready(None) => self.incoming = None,
                 Poll::Pending => return,
             }
         }
+        context.waker().wake_by_ref();
     }
 
     fn begin(&mut self, request: S::Request, context: &mut Context<'_>) {
         let Opened { calls, cancelled } = self.service.open(request);
         for (id, mut call) in calls {
+            let refusal = match self.working.len() >= MAX_OPEN_CALLS {
+                _ if self.closing.is_some() => Some(Refusal::Stopping),
+                true => Some(Refusal::Full(MAX_OPEN_CALLS)),
+                false => None,
+            };
+            if let Some(refusal) = refusal {
+                self.ready.push((id, self.service.refuse(refusal)));
+                continue;
+            }
             match call.as_mut().poll(context) {
-                Poll::Ready(answer) => self.answered(id, answer),
+                Poll::Ready(answer) => self.ready.push((id, answer)),
                 Poll::Pending => self.working.push(Working { id, call }),
             }
         }
-        if !cancelled.is_empty() {
-            // Rare: the peer only cancels what was not answered for a while.
+        self.cancel(cancelled);
+    }
+
+    /// Drops these calls. Most were answered already: the peer heard of it too late.
+    fn cancel(&mut self, mut cancelled: Vec<u64>) {
+        cancelled.sort_unstable();
+        let is_cancelled = |call: &Working<_>| cancelled.binary_search(&call.id).is_ok();
+        if !cancelled.is_empty() && self.working.iter().any(is_cancelled) {
             let working = std::mem::take(&mut self.working);
-            let keep = |working: &Working<_>| !cancelled.contains(&working.id);
+            let keep = |call: &Working<_>| !is_cancelled(call);
             self.working = working.into_iter().filter(keep).collect();
         }
-    }
-
-    fn answered(&mut self, id: u64, answer: S::Answer) {
-        self.ready_bytes += S::bytes(&answer);
-        self.ready.push((id, answer));
-    }
-
-    /// Answers for one message. One request may have brought more of them than fit.
-    fn take_batch(&mut self) -> Vec<(u64, S::Answer)> {
-        if !self.is_full() {
-            self.ready_bytes = 0;
-            return std::mem::take(&mut self.ready);
-        }
-        let (mut count, mut bytes) = (0, 0);
-        for (_, answer) in &self.ready {
-            if count == BATCH_ENTRIES || bytes >= BATCH_BYTES {
-                break;
-            }
-            count += 1;
-            bytes += S::bytes(answer);
-        }
-        self.ready_bytes -= bytes;
-        self.ready.drain(..count).collect()
-    }
-
-    fn is_full(&self) -> bool {
-        self.ready.len() >= BATCH_ENTRIES || self.ready_bytes >= BATCH_BYTES
     }
 }
 
 /// Nothing in it is pinned in place.
 impl<S: Service, I> Unpin for Answering<S, I> {}
 
-impl<S, I> Stream for Answering<S, I>
+impl<S, I> Future for Answering<S, I>
 where
     S: Service,
     I: Stream<Item = Result<S::Request, Status>> + Unpin,
 {
-    type Item = Result<S::Response, Status>;
+    type Output = ();
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        this.poll_stop(context);
         this.take_in(context);
-        while !this.is_full()
-            && let Poll::Ready(Some((id, answer))) = Pin::new(&mut this.working).poll_next(context)
-        {
-            this.answered(id, answer);
+        while let Poll::Ready(Some(answered)) = Pin::new(&mut this.working).poll_next(context) {
+            this.ready.push(answered);
         }
-        if !this.ready.is_empty() {
-            return Poll::Ready(Some(Ok(S::response(this.take_batch()))));
+        this.outbox.put(&mut this.ready);
+        if this.incoming.is_some() || !this.working.is_empty() {
+            return Poll::Pending;
         }
-        match this.incoming.is_none() && this.working.is_empty() {
-            true => Poll::Ready(None),
-            false => Poll::Pending,
-        }
+        this.outbox.end(this.failed.take());
+        Poll::Ready(())
+    }
+}
+
+impl<S: Service, I> Drop for Answering<S, I> {
+    fn drop(&mut self) {
+        self.outbox.end(None);
     }
 }

@@ -1,16 +1,16 @@
 //! The calls of one exchange, between those who make them and the stream that carries them.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use futures::stream::Stream;
 use parking_lot::Mutex;
 use quorate_register::mutation::{Mutation, active};
 use slab::Slab;
+use tokio::time::Instant;
 
+use super::calling::Calling;
 use super::{BATCH_BYTES, BATCH_ENTRIES, MAX_OPEN_CALLS, MAX_QUEUED_BYTES, Wire};
 
 /// An id is a sequence number, never used twice, and in its low bits the index of the call's
@@ -45,10 +45,22 @@ pub(super) enum Down {
     Broken(Arc<str>),
 }
 
+impl Down {
+    fn unanswered(&self, sent: bool) -> Unanswered {
+        match self {
+            Self::Unsupported => Unanswered::Unsupported,
+            Self::Broken(problem) => Unanswered::Broken {
+                problem: problem.clone(),
+                sent,
+            },
+        }
+    }
+}
+
 /// What one message carries.
-struct Batch<C> {
-    calls: Vec<(u64, C)>,
-    cancelled: Vec<u64>,
+pub(super) struct Batch<C> {
+    pub(super) calls: Vec<(u64, C)>,
+    pub(super) cancelled: Vec<u64>,
 }
 
 /// All calls that are not over.
@@ -73,8 +85,10 @@ struct State<W: Wire> {
     /// not answered fits into the stream's window, which bounds this.
     cancelled: Vec<u64>,
     down: Option<Down>,
-    /// How many sweeps there were: the clock of this exchange.
-    sweeps: u64,
+    /// From when on time is counted.
+    began: Instant,
+    /// How many [`SWEEP_INTERVAL`]s passed since then, at the latest sweep.
+    now: u64,
     /// The stream, when it waits for something to send.
     sender: Option<Waker>,
     /// The driver, when it waits for calls to sweep.
@@ -83,10 +97,19 @@ struct State<W: Wire> {
 
 struct Slot<W: Wire> {
     id: u64,
-    /// With which sweep the call's time is up, or that of its orphan.
+    /// In [`SWEEP_INTERVAL`]s: when the call's time is up, or that of its orphan.
     expires: u64,
     stage: Stage<W>,
 }
+
+/// How often calls are looked at whose time may be up; only while there are any.
+pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A message names no more cancelled calls than this.
+const MAX_CANCELLED: usize = 4096;
+
+/// An exchange that had more calls open than this gives their memory back when none is left.
+const KEPT_SLOTS: usize = 1024;
 
 /// For how many sweeps the answer to a call that was given up is awaited before the call is
 /// cancelled. To most it arrives a moment after the quorum that did not wait for it, and
@@ -113,7 +136,8 @@ impl<W: Wire> Default for Calls<W> {
             queued_bytes: 0,
             cancelled: Vec::new(),
             down: None,
-            sweeps: 0,
+            began: Instant::now(),
+            now: 0,
             sender: None,
             sweeper: None,
         };
@@ -124,18 +148,15 @@ impl<W: Wire> Default for Calls<W> {
 }
 
 impl<W: Wire> Calls<W> {
-    /// Queues a call, whose time is up after so many sweeps.
-    pub(super) fn queue(&self, call: W::Call, sweeps: u64) -> Result<Calling<'_, W>, Unanswered> {
+    /// Queues a call, whose time is up after `timeout`, and at most two sweeps later.
+    pub(super) fn queue(
+        &self,
+        call: W::Call,
+        timeout: Duration,
+    ) -> Result<Calling<'_, W>, Unanswered> {
         let mut state = self.state.lock();
-        match &state.down {
-            None => {}
-            Some(Down::Unsupported) => return Err(Unanswered::Unsupported),
-            Some(Down::Broken(problem)) => {
-                return Err(Unanswered::Broken {
-                    problem: problem.clone(),
-                    sent: false,
-                });
-            }
+        if let Some(down) = &state.down {
+            return Err(down.unanswered(false));
         }
         let bytes = W::bytes(&call);
         let full = state.slots.len() == MAX_OPEN_CALLS
@@ -144,7 +165,15 @@ impl<W: Wire> Calls<W> {
             return Err(Unanswered::Full);
         }
         state.sequence += 1;
-        let (sequence, expires) = (state.sequence, state.sweeps.saturating_add(sweeps));
+        if state.slots.is_empty() {
+            // Nobody swept while there was nothing to sweep.
+            state.now = intervals(state.began.elapsed());
+        }
+        let expires = state
+            .now
+            .saturating_add(intervals(timeout))
+            .saturating_add(2);
+        let sequence = state.sequence;
         let entry = state.slots.vacant_entry();
         let id = sequence << INDEX_BITS | entry.key() as u64;
         entry.insert(Slot {
@@ -158,11 +187,12 @@ impl<W: Wire> Calls<W> {
         let (sender, sweeper) = (state.sender.take(), state.sweeper.take());
         drop(state);
         sender.into_iter().chain(sweeper).for_each(Waker::wake);
-        Ok(Calling {
-            calls: self,
-            id,
-            over: false,
-        })
+        Ok(Calling::new(self, id))
+    }
+
+    /// The number of the next stream.
+    pub(super) fn stream(&self) -> u64 {
+        self.state.lock().stream
     }
 
     /// How many calls are not over.
@@ -171,7 +201,11 @@ impl<W: Wire> Calls<W> {
     }
 
     /// Whatever is to be sent on the stream, up to the limits of a message.
-    fn poll_batch(&self, stream: u64, context: &mut Context<'_>) -> Poll<Option<Batch<W::Call>>> {
+    pub(super) fn poll_batch(
+        &self,
+        stream: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Batch<W::Call>>> {
         let mut state = self.state.lock();
         if stream != state.stream || state.closed {
             return Poll::Ready(None);
@@ -208,21 +242,21 @@ impl<W: Wire> Calls<W> {
 
     /// Ends the calls whose time is up, and cancels those that were sent. One look at all of
     /// them, now and then, costs much less than a timer for each.
-    pub(super) fn sweep(&self) {
+    pub(super) fn sweep(&self, now: Instant) {
         let mut wakers = Vec::new();
         {
             let mut state = self.state.lock();
-            state.sweeps += 1;
+            state.now = intervals(now.saturating_duration_since(state.began));
             let State {
                 slots,
                 queued,
                 queued_bytes,
                 cancelled,
-                sweeps,
+                now,
                 ..
             } = &mut *state;
             slots.retain(|_, slot| {
-                if slot.expires > *sweeps {
+                if slot.expires > *now {
                     return true;
                 }
                 let sent = match std::mem::replace(&mut slot.stage, Stage::Orphan) {
@@ -249,6 +283,9 @@ impl<W: Wire> Calls<W> {
                 slot.stage = Stage::Answered(Err(Unanswered::TimedOut { sent }));
                 true
             });
+            if slots.is_empty() && slots.capacity() > KEPT_SLOTS {
+                slots.shrink_to_fit();
+            }
             state.forget_given_up();
             if !state.cancelled.is_empty() {
                 wakers.extend(state.sender.take());
@@ -265,6 +302,18 @@ impl<W: Wire> Calls<W> {
     /// The stream is gone: answers every call that is open, and refuses new ones until it is
     /// [up](Self::up) again.
     pub(super) fn broke(&self, down: Down) {
+        self.end_stream(down, |_| true);
+    }
+
+    /// The other end wants no more calls. Those that were not sent are answered so; the others
+    /// wait for their answers.
+    pub(super) fn wind_down(&self) {
+        let down = Down::Broken("the other end is stopping".into());
+        self.end_stream(down, |stage| matches!(stage, Stage::Queued(..)));
+    }
+
+    /// Answers the calls of these stages with the reason, and refuses new ones.
+    fn end_stream(&self, down: Down, concerns: impl Fn(&Stage<W>) -> bool) {
         let mut wakers = Vec::new();
         {
             let mut state = self.state.lock();
@@ -274,8 +323,10 @@ impl<W: Wire> Calls<W> {
             (state.queued, state.queued_bytes) = (0, 0);
             state.cancelled.clear();
             state.slots.retain(|_, slot| {
-                let stage = std::mem::replace(&mut slot.stage, Stage::Orphan);
-                let (sent, caller) = match stage {
+                if !concerns(&slot.stage) {
+                    return true;
+                }
+                let (sent, caller) = match std::mem::replace(&mut slot.stage, Stage::Orphan) {
                     Stage::Queued(_, caller) => (false, caller),
                     Stage::Sent(caller) => (true, caller),
                     Stage::Answered(answer) => {
@@ -285,13 +336,7 @@ impl<W: Wire> Calls<W> {
                     Stage::Orphan => return false,
                 };
                 wakers.extend(caller);
-                slot.stage = Stage::Answered(Err(match &down {
-                    Down::Unsupported => Unanswered::Unsupported,
-                    Down::Broken(problem) => Unanswered::Broken {
-                        problem: problem.clone(),
-                        sent,
-                    },
-                }));
+                slot.stage = Stage::Answered(Err(down.unanswered(sent)));
                 true
             });
             state.down = Some(down);
@@ -311,7 +356,7 @@ impl<W: Wire> Calls<W> {
         }
     }
 
-    fn poll_answer(
+    pub(super) fn poll_answer(
         &self,
         id: u64,
         context: &mut Context<'_>,
@@ -337,9 +382,9 @@ impl<W: Wire> Calls<W> {
     }
 
     /// The caller waits no longer.
-    fn give_up(&self, id: u64) {
+    pub(super) fn give_up(&self, id: u64) {
         let mut state = self.state.lock();
-        let expires = state.sweeps + ORPHAN_SWEEPS;
+        let expires = state.now + ORPHAN_SWEEPS;
         let Some(slot) = state.slots.get_mut(index(id)).filter(|slot| slot.id == id) else {
             return;
         };
@@ -356,6 +401,11 @@ impl<W: Wire> Calls<W> {
             }
         }
     }
+}
+
+fn intervals(duration: Duration) -> u64 {
+    let intervals = duration.as_nanos() / SWEEP_INTERVAL.as_nanos();
+    u64::try_from(intervals).unwrap_or(u64::MAX)
 }
 
 fn index(id: u64) -> usize {
@@ -393,10 +443,9 @@ impl<W: Wire> State<W> {
             bytes += call_bytes;
             calls.push((id, call));
         }
-        Batch {
-            calls,
-            cancelled: std::mem::take(&mut self.cancelled),
-        }
+        let cancelled = self.cancelled.len().min(MAX_CANCELLED);
+        let cancelled = self.cancelled.drain(..cancelled).collect();
+        Batch { calls, cancelled }
     }
 
     fn answer(&mut self, id: u64, answer: W::Answer) -> Option<Waker> {
@@ -423,55 +472,5 @@ impl<W: Wire> State<W> {
             let slots = &self.slots;
             self.queue.retain(|&id| is_open(slots, id));
         }
-    }
-}
-
-/// A call that was made; its answer, or why there is none.
-pub(crate) struct Calling<'a, W: Wire> {
-    calls: &'a Calls<W>,
-    id: u64,
-    over: bool,
-}
-
-impl<W: Wire> Future for Calling<'_, W> {
-    type Output = Result<W::Answer, Unanswered>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.calls.poll_answer(self.id, context);
-        self.over = polled.is_ready();
-        polled
-    }
-}
-
-impl<W: Wire> Drop for Calling<'_, W> {
-    fn drop(&mut self) {
-        if !self.over {
-            self.calls.give_up(self.id);
-        }
-    }
-}
-
-/// The messages that an exchange sends, for [`Wire::open`]. They end when the stream is given
-/// up.
-pub struct Outgoing<W: Wire> {
-    calls: Arc<Calls<W>>,
-    stream: u64,
-}
-
-impl<W: Wire> Outgoing<W> {
-    /// Those of the next stream.
-    pub(super) fn new(calls: Arc<Calls<W>>) -> Self {
-        let stream = calls.state.lock().stream;
-        Self { calls, stream }
-    }
-}
-
-impl<W: Wire> Stream for Outgoing<W> {
-    type Item = W::Request;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<W::Request>> {
-        let batch = self.calls.poll_batch(self.stream, context);
-        let request = |Batch { calls, cancelled }| W::request(calls, cancelled);
-        batch.map(|batch| batch.map(request))
     }
 }

@@ -7,8 +7,9 @@
 //!
 //! - `Exchange` is the calling end. Its calls are futures: dropping one takes the call out
 //!   of the queue, or has it cancelled at the other end if the answer does not come first.
-//! - [`Answering`] is the serving end: a stream of answers that takes in requests as it is
-//!   asked for more, so that a peer which does not read is not read from either.
+//! - [`Answering`] is the serving end: it performs the calls, and [`Answers`] is the stream of
+//!   what came of them. A peer that does not read its answers is not read from either, after a
+//!   while; its calls end all the same.
 //! - A [`Wire`] says what the calls, answers and messages of one service are.
 //!
 //! Every call is answered exactly once: by its answer, by its timeout, or when the stream
@@ -16,8 +17,12 @@
 //! Both ends have limits; beyond them calls are refused, or wait at the sender.
 
 mod answering;
+mod attended;
+mod calling;
 mod calls;
 mod driver;
+mod outbox;
+mod outgoing;
 
 use std::fmt;
 use std::future::Future;
@@ -29,11 +34,15 @@ use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-pub use answering::{Answering, Opened, Service};
-pub use calls::Outgoing;
-pub(crate) use calls::{Calling, Unanswered};
+pub use answering::{Answering, Opened, Refusal, Service};
+pub use attended::Attended;
+pub(crate) use calling::Calling;
+pub(crate) use calls::Unanswered;
+pub use outbox::Answers;
+pub use outgoing::Outgoing;
 
 use calls::Calls;
+use driver::Driver;
 
 /// The most calls that one exchange has open at either end.
 pub(crate) const MAX_OPEN_CALLS: usize = 1 << calls::INDEX_BITS;
@@ -71,6 +80,9 @@ pub trait Wire: Send + Sync + 'static {
     /// The message of a batch: its calls with their ids, and the ids that are cancelled.
     fn request(calls: Vec<(u64, Self::Call)>, cancelled: Vec<u64>) -> Self::Request;
 
+    /// Whether the other end wants no more calls.
+    fn is_closing(response: &Self::Response) -> bool;
+
     /// The answers of a message, with the ids of their calls.
     fn answers(response: Self::Response) -> impl Iterator<Item = (u64, Self::Answer)> + Send;
 
@@ -92,7 +104,7 @@ pub(crate) struct Exchange<W: Wire> {
 struct Shared<W: Wire> {
     wire: Arc<W>,
     calls: Arc<Calls<W>>,
-    started: AtomicBool,
+    started: Arc<AtomicBool>,
     closed: CancellationToken,
 }
 
@@ -126,7 +138,7 @@ impl<W: Wire> Exchange<W> {
             shared: Arc::new(Shared {
                 wire: Arc::new(wire),
                 calls: Arc::default(),
-                started: AtomicBool::new(false),
+                started: Arc::default(),
                 closed: CancellationToken::new(),
             }),
         }
@@ -137,7 +149,7 @@ impl<W: Wire> Exchange<W> {
         self.shared.calls.open()
     }
 
-    /// Makes a call that ends within `timeout`, or some milliseconds later; it is queued when
+    /// Makes a call that ends with `timeout`, or a few hundredths of a second later; it is queued when
     /// this returns. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -150,12 +162,16 @@ impl<W: Wire> Exchange<W> {
         let shared = &*self.shared;
         if !shared.started.load(Ordering::Relaxed) && !shared.started.swap(true, Ordering::Relaxed)
         {
-            let (wire, calls) = (shared.wire.clone(), shared.calls.clone());
+            let driver = Driver {
+                wire: shared.wire.clone(),
+                calls: shared.calls.clone(),
+                started: shared.started.clone(),
+            };
             let closed = shared.closed.clone();
             tokio::spawn(async move {
-                closed.run_until_cancelled(driver::drive(wire, calls)).await;
+                closed.run_until_cancelled(driver.drive()).await;
             });
         }
-        shared.calls.queue(call, driver::sweeps(timeout))
+        shared.calls.queue(call, timeout)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use quorate_register::{Entry, Key, OperationError, Reason, Register, Version};
+use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
@@ -144,6 +145,11 @@ fn malformed(error: InvalidMessage, call: Call) -> OperationError {
     from_status(&status, call, Sent::Something)
 }
 
+/// What is left for a call by itself, after the exchange was asked.
+fn left(timeout: Option<Duration>, began: Instant) -> Option<Duration> {
+    timeout.map(|timeout| timeout.saturating_sub(began.elapsed()))
+}
+
 /// Why an answer on the exchange is no result.
 fn problem(problem: Problem, call: Call) -> OperationError {
     match problem {
@@ -155,12 +161,14 @@ fn problem(problem: Problem, call: Call) -> OperationError {
 #[async_trait]
 impl Register for RemoteRegister {
     async fn get(&self, key: &Key, timeout: Option<Duration>) -> Result<Entry, OperationError> {
+        let began = Instant::now();
         let asked = Wanted::Get(key.clone());
         if let Some(answer) = self.exchange(Call::Read, asked, timeout).await?
             && let Some(entry) = operation::got(answer).map_err(|it| problem(it, Call::Read))?
         {
             return Ok(entry);
         }
+        let timeout = left(timeout, began);
         let key = key.bytes().clone();
         let call = async |mut client: RegisterClient<Tracked>, request| client.get(request).await;
         let answer = self
@@ -177,10 +185,12 @@ impl Register for RemoteRegister {
         value: Bytes,
         timeout: Option<Duration>,
     ) -> Result<Version, OperationError> {
+        let began = Instant::now();
         let asked = Wanted::Set(key.clone(), value.clone());
         if let Some(answer) = self.exchange(Call::Write, asked, timeout).await? {
             return operation::wrote(answer).map_err(|it| problem(it, Call::Write));
         }
+        let timeout = left(timeout, began);
         let key = key.bytes().clone();
         let call = async |mut client: RegisterClient<Tracked>, request| client.set(request).await;
         let answer = self
@@ -194,10 +204,12 @@ impl Register for RemoteRegister {
         key: &Key,
         timeout: Option<Duration>,
     ) -> Result<Version, OperationError> {
+        let began = Instant::now();
         let asked = Wanted::Delete(key.clone());
         if let Some(answer) = self.exchange(Call::Write, asked, timeout).await? {
             return operation::wrote(answer).map_err(|it| problem(it, Call::Write));
         }
+        let timeout = left(timeout, began);
         let key = key.bytes().clone();
         let call =
             async |mut client: RegisterClient<Tracked>, request| client.delete(request).await;

@@ -19,6 +19,7 @@ use super::opened::Opened;
 use super::{RefusalObserver, RegisterService, StatusSource};
 use crate::deadline::{self, Deadline};
 use crate::error::{Call, Sent, from_status, to_status};
+use crate::exchange::MAX_MESSAGE_BYTES;
 use crate::{Limits, v1};
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -60,7 +61,8 @@ impl<R: ?Sized, S: ?Sized> RegisterServer<R, S> {
         limits: Limits,
         observer: Option<Arc<dyn RefusalObserver>>,
     ) -> Self {
-        let inner = Inner::new(service).max_decoding_message_size(limits.max_message_bytes());
+        let limit = limits.max_message_bytes().max(MAX_MESSAGE_BYTES);
+        let inner = Inner::new(service).max_decoding_message_size(limit);
         Self {
             inner,
             limits,
@@ -70,7 +72,8 @@ impl<R: ?Sized, S: ?Sized> RegisterServer<R, S> {
         }
     }
 
-    /// Sets how many calls are open at once, over all connections. More are answered with
+    /// Sets how many calls are open at once, over all connections; an exchange counts only
+    /// until it is open, and has a limit of its own. More are answered with
     /// RESOURCE_EXHAUSTED at once. Each may hold a message of the largest size.
     pub fn max_calls(self, max_calls: usize) -> Self {
         let max_calls = max_calls.min(Semaphore::MAX_PERMITS);

@@ -14,7 +14,7 @@ use super::server::RegisterServer;
 use super::wire::Exchanged;
 use crate::convert::register as convert;
 use crate::error::to_status;
-use crate::exchange::Answering;
+use crate::exchange::Attended;
 use crate::v1::register_server;
 use crate::{Limits, v1};
 
@@ -137,7 +137,7 @@ where
         .await
     }
 
-    type ExchangeStream = Answering<Exchanged<R>, Streaming<v1::RegisterExchangeRequest>>;
+    type ExchangeStream = Attended<Exchanged<R>>;
 
     async fn exchange(
         &self,
@@ -149,9 +149,10 @@ where
             limits: self.limits,
             observer: self.observer.clone(),
         };
-        let stop = self.stop.clone().cancelled_owned();
-        let answering = Answering::new(exchanged, request.into_inner(), stop);
-        Ok(Response::new(answering))
+        let incoming = request.into_inner();
+        Ok(Response::new(Attended::new(
+            exchanged, incoming, &self.stop,
+        )))
     }
 
     async fn status(

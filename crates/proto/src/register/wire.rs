@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, ready};
 use futures::stream::{BoxStream, StreamExt};
-use quorate_register::Register;
+use quorate_register::{OperationError, Reason, Register};
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::transport::Channel;
 
 use super::RefusalObserver;
-use super::opened::Opened as Begun;
 use crate::convert::operation::{
     RegisterCall, Wanted, answer_bytes, exchange_call, exchange_request, failure, get_answer,
     operation_name, write_answer,
 };
 use crate::deadline::{Deadline, MAX_TIMEOUT};
-use crate::exchange::{MAX_ENTRY_BYTES, MAX_MESSAGE_BYTES, Opened, Outgoing, Service, Wire};
+use crate::exchange::{
+    MAX_ENTRY_BYTES, MAX_MESSAGE_BYTES, Opened, Outgoing, Refusal, Service, Wire,
+};
 use crate::v1::register_client::RegisterClient;
 use crate::v1::register_exchange_answer::Answer;
 use crate::{Limits, v1};
@@ -47,6 +48,10 @@ impl Wire for RegisterWire {
         exchange_request(calls, cancelled)
     }
 
+    fn is_closing(response: &Self::Response) -> bool {
+        response.closing
+    }
+
     fn answers(response: Self::Response) -> impl Iterator<Item = (u64, Answer)> + Send {
         // One without an answer is of a newer version; its call ends by its timeout.
         let answers = response.answers.into_iter();
@@ -70,14 +75,24 @@ pub struct Exchanged<R: ?Sized> {
 }
 
 impl<R: Register + ?Sized + 'static> Exchanged<R> {
+    fn observe(&self, operation: &'static str, error: &OperationError) {
+        if let Some(observer) = &self.observer {
+            observer.refused(operation, error);
+        }
+    }
+
     /// Makes the call, and makes its answer.
     fn perform(&self, call: RegisterCall, arrived: Instant) -> BoxFuture<'static, Answer> {
         let register = self.register.clone();
         let timeout = call.timeout.min(MAX_TIMEOUT);
-        let left = match Begun::new(Deadline::new(arrived, timeout)).left() {
-            Ok(left) => Some(left),
-            Err(error) => return Box::pin(ready(failure(error))),
-        };
+        let left = Deadline::new(arrived, timeout).left_for_work();
+        if left.is_zero() {
+            let message = format!("no time was left of {timeout:?}");
+            let error = OperationError::not_applied(Reason::DeadlineExceeded, message);
+            self.observe(call.asked.operation(), &error);
+            return Box::pin(ready(failure(error)));
+        }
+        let left = Some(left);
         match call.asked {
             Wanted::Get(key) => {
                 Box::pin(async move { get_answer(register.get(&key, left).await, MAX_ENTRY_BYTES) })
@@ -105,8 +120,8 @@ impl<R: Register + ?Sized + 'static> Service for Exchanged<R> {
                 Ok(call) => self.perform(call, arrived),
                 Err(error) => {
                     let error = error.into();
-                    if let (Some(observer), Some(operation)) = (&self.observer, operation) {
-                        observer.refused(operation, &error);
+                    if let Some(operation) = operation {
+                        self.observe(operation, &error);
                     }
                     Box::pin(ready(failure(error)))
                 }
@@ -119,17 +134,29 @@ impl<R: Register + ?Sized + 'static> Service for Exchanged<R> {
         }
     }
 
+    fn refuse(&self, refusal: Refusal) -> Answer {
+        let (reason, message) = match refusal {
+            Refusal::Full(limit) => {
+                let message = format!("this exchange has its {limit} calls open");
+                (Reason::Overloaded, message)
+            }
+            Refusal::Stopping => (Reason::Stopping, "the coordinator is stopping".to_owned()),
+        };
+        failure(OperationError::not_applied(reason, message))
+    }
+
     fn bytes(answer: &Answer) -> usize {
         answer_bytes(answer)
     }
 
-    fn response(answers: Vec<(u64, Answer)>) -> Self::Response {
+    fn response(answers: Vec<(u64, Answer)>, closing: bool) -> Self::Response {
         let answer = |(id, answer)| v1::RegisterExchangeAnswer {
             id,
             answer: Some(answer),
         };
         v1::RegisterExchangeResponse {
             answers: answers.into_iter().map(answer).collect(),
+            closing,
         }
     }
 }

@@ -9,6 +9,7 @@ use quorate_register::{
     Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
     Timestamp, Write,
 };
+use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::unary::UnaryReplica;
@@ -40,7 +41,7 @@ impl RemoteReplica {
 ///
 /// Everything else is asked of the same replica as it is reached plainly, call by call, and
 /// so are values that are too large for an exchange, and a replica that knows none. Every
-/// call ends within its timeout. Every pair that arrives is verified.
+/// call ends with its timeout, or a few hundredths of a second later. Every pair that arrives is verified.
 pub struct ExchangedReplica<O: ExchangeStream, P> {
     exchange: Exchange<ReplicaWire<O>>,
     plain: Arc<P>,
@@ -120,13 +121,15 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         key: &Key,
         timeout: Duration,
     ) -> Result<Pair, ReplicaError> {
+        let began = Instant::now();
         let asked = Asked::Read(key.clone());
         if let Some(answer) = self.exchange(fence, asked, timeout).await?
             && let Some(pair) = read_answered(answer, key, self.limits)?
         {
             return Ok(pair);
         }
-        self.plain.local_read(fence, key, timeout).await
+        let left = timeout.saturating_sub(began.elapsed());
+        self.plain.local_read(fence, key, left).await
     }
 
     async fn local_read_timestamp(
@@ -135,11 +138,13 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         key: &Key,
         timeout: Duration,
     ) -> Result<Timestamp, ReplicaError> {
+        let began = Instant::now();
         let asked = Asked::ReadTimestamp(key.clone());
-        match self.exchange(fence, asked, timeout).await? {
-            Some(answer) => timestamp_answered(answer),
-            None => self.plain.local_read_timestamp(fence, key, timeout).await,
+        if let Some(answer) = self.exchange(fence, asked, timeout).await? {
+            return timestamp_answered(answer);
         }
+        let left = timeout.saturating_sub(began.elapsed());
+        self.plain.local_read_timestamp(fence, key, left).await
     }
 
     async fn local_write(
@@ -148,11 +153,13 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         write: &Write,
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
+        let began = Instant::now();
         let asked = Asked::Write(write.clone());
-        match self.exchange(fence, asked, timeout).await? {
-            Some(answer) => write_answered(answer),
-            None => self.plain.local_write(fence, write, timeout).await,
+        if let Some(answer) = self.exchange(fence, asked, timeout).await? {
+            return write_answered(answer);
         }
+        let left = timeout.saturating_sub(began.elapsed());
+        self.plain.local_write(fence, write, left).await
     }
 
     async fn scan(

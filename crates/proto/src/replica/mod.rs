@@ -8,4 +8,4 @@ mod wire;
 pub use exchanged::{ExchangedReplica, RemoteReplica};
 pub use server::ReplicaService;
 
-pub use wire::{Answers, ExchangeStream, Requests, exchange_answers};
+pub use wire::{ExchangeStream, Requests, Responses, exchange_answers};

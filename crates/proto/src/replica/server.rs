@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use super::wire::{Exchanged, exchange_answers};
+use super::wire::Exchanged;
 
 use crate::convert::refusal::refusal;
 use crate::convert::{replica as convert, scan};
-use crate::exchange::Answering;
+use crate::exchange::{Attended, MAX_MESSAGE_BYTES};
 use crate::v1::{local_read_response, local_read_timestamp_response, replica_server};
 use crate::{Limits, deadline, v1};
 
@@ -46,7 +46,7 @@ impl<R: Replica + ?Sized + 'static> ReplicaService<R> {
 
     /// The service for a [`tonic::transport::Server`], its messages limited.
     pub fn into_server(self) -> replica_server::ReplicaServer<Self> {
-        let limit = self.limits.max_message_bytes();
+        let limit = self.limits.max_message_bytes().max(MAX_MESSAGE_BYTES);
         replica_server::ReplicaServer::new(self).max_decoding_message_size(limit)
     }
 }
@@ -105,15 +105,20 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         Ok(Response::new(v1::LocalWriteResponse { refusal }))
     }
 
-    type ExchangeStream = Answering<Exchanged<R>, Streaming<v1::ExchangeRequest>>;
+    type ExchangeStream = Attended<Exchanged<R>>;
 
     async fn exchange(
         &self,
         request: Request<Streaming<v1::ExchangeRequest>>,
     ) -> Result<Response<Self::ExchangeStream>, Status> {
-        let (replica, incoming) = (self.replica.clone(), request.into_inner());
-        let answers = exchange_answers(replica, self.limits, incoming, &self.stop);
-        Ok(Response::new(answers))
+        let exchanged = Exchanged {
+            replica: self.replica.clone(),
+            limits: self.limits,
+        };
+        let incoming = request.into_inner();
+        Ok(Response::new(Attended::new(
+            exchanged, incoming, &self.stop,
+        )))
     }
 
     async fn scan(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, ready};
 use futures::stream::{BoxStream, Stream, StreamExt};
-use quorate_register::Replica;
+use quorate_register::{Replica, ReplicaError};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::transport::Channel;
@@ -15,14 +15,15 @@ use crate::convert::exchange::{
     read_answer, timestamp_answer, write_answer,
 };
 use crate::exchange::{
-    Answering, MAX_ENTRY_BYTES, MAX_MESSAGE_BYTES, Opened, Outgoing, Service, Wire,
+    Answering, Answers, MAX_ENTRY_BYTES, MAX_MESSAGE_BYTES, Opened, Outgoing, Refusal, Service,
+    Wire,
 };
 use crate::v1::exchange_answer::Answer;
 use crate::v1::replica_client::ReplicaClient;
 use crate::{Limits, v1};
 
 /// What comes back on the stream of an exchange.
-pub type Answers = BoxStream<'static, Result<v1::ExchangeResponse, Status>>;
+pub type Responses = BoxStream<'static, Result<v1::ExchangeResponse, Status>>;
 
 /// What is sent on it.
 pub type Requests<O> = Outgoing<ReplicaWire<O>>;
@@ -33,7 +34,7 @@ pub trait ExchangeStream: Sized + Send + Sync + 'static {
     fn open(
         &self,
         outgoing: Requests<Self>,
-    ) -> impl Future<Output = Result<Answers, Status>> + Send;
+    ) -> impl Future<Output = Result<Responses, Status>> + Send;
 }
 
 /// The stream over gRPC.
@@ -49,7 +50,7 @@ impl GrpcStream {
 }
 
 impl ExchangeStream for GrpcStream {
-    async fn open(&self, outgoing: Requests<Self>) -> Result<Answers, Status> {
+    async fn open(&self, outgoing: Requests<Self>) -> Result<Responses, Status> {
         let response = self.client.clone().exchange(outgoing).await?;
         Ok(response.into_inner().boxed())
     }
@@ -72,24 +73,29 @@ impl<O: ExchangeStream> Wire for ReplicaWire<O> {
         exchange_request(calls, cancelled)
     }
 
+    fn is_closing(response: &v1::ExchangeResponse) -> bool {
+        response.closing
+    }
+
     fn answers(response: v1::ExchangeResponse) -> impl Iterator<Item = (u64, Answer)> + Send {
         // One without an answer is of a newer version; its call ends by its timeout.
         let answers = response.answers.into_iter();
         answers.filter_map(|answer| Some((answer.id, answer.answer?)))
     }
 
-    async fn open(&self, outgoing: Outgoing<Self>) -> Result<Answers, Status> {
+    async fn open(&self, outgoing: Outgoing<Self>) -> Result<Responses, Status> {
         self.0.open(outgoing).await
     }
 }
 
-/// The answers of `replica` to what is `incoming`, until that or `stop` ends.
+/// What `replica` does about what is `incoming`, until that or `stop` ends: a future that
+/// somebody must drive, and the stream of its answers.
 pub fn exchange_answers<R, I>(
     replica: Arc<R>,
     limits: Limits,
     incoming: I,
     stop: &CancellationToken,
-) -> Answering<Exchanged<R>, I>
+) -> (Answering<Exchanged<R>, I>, Answers<Exchanged<R>>)
 where
     R: Replica + ?Sized + 'static,
     I: Stream<Item = Result<v1::ExchangeRequest, Status>> + Unpin,
@@ -100,8 +106,8 @@ where
 
 /// The serving end, over any replica.
 pub struct Exchanged<R: ?Sized> {
-    replica: Arc<R>,
-    limits: Limits,
+    pub(super) replica: Arc<R>,
+    pub(super) limits: Limits,
 }
 
 impl<R: Replica + ?Sized + 'static> Exchanged<R> {
@@ -151,17 +157,27 @@ impl<R: Replica + ?Sized + 'static> Service for Exchanged<R> {
         }
     }
 
+    fn refuse(&self, refusal: Refusal) -> Answer {
+        not_done(&match refusal {
+            Refusal::Full(limit) => ReplicaError::Overloaded { limit },
+            Refusal::Stopping => ReplicaError::Unreachable {
+                problem: "the replica is stopping".to_owned(),
+            },
+        })
+    }
+
     fn bytes(answer: &Answer) -> usize {
         answer_bytes(answer)
     }
 
-    fn response(answers: Vec<(u64, Answer)>) -> v1::ExchangeResponse {
+    fn response(answers: Vec<(u64, Answer)>, closing: bool) -> v1::ExchangeResponse {
         let answer = |(id, answer)| v1::ExchangeAnswer {
             id,
             answer: Some(answer),
         };
         v1::ExchangeResponse {
             answers: answers.into_iter().map(answer).collect(),
+            closing,
         }
     }
 }

@@ -238,6 +238,25 @@ async fn when_the_stream_breaks_each_call_is_answered_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_the_other_end_closes_what_was_sent_is_waited_for_and_the_rest_is_not_sent() {
+    let (plain, fence) = MemoryReplica::adopted();
+    let (replica, wants) = hand_driven(&plain);
+    let sent = writing(&replica, "sent", fence, PATIENCE);
+    let mut session = wants.accept().await;
+    let id = session.request().await.calls[0].id;
+    session.close();
+    let queued = writing(&replica, "queued", fence, PATIENCE);
+    let stopping = unreachable("the other end is stopping");
+    assert_eq!(queued.await.unwrap(), stopping);
+    let later = writing(&replica, "later", fence, PATIENCE);
+    assert_eq!(later.await.unwrap(), stopping);
+    assert!(session.is_over().await, "the caller ends its side");
+    assert!(!sent.is_finished());
+    session.acknowledge(id);
+    assert_eq!(sent.await.unwrap(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_that_knows_no_exchange_is_asked_plainly_and_again_later() {
     let (plain, fence) = MemoryReplica::adopted();
     let (replica, wants) = hand_driven(&plain);
@@ -342,6 +361,6 @@ async fn a_stream_that_is_opened_when_nobody_needs_it_any_more_ends() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     drop(replica);
     if let Some(wanted) = wants.next_if_any(AWHILE).await {
-        assert!(wanted.is_over().await);
+        assert!(wanted.stays_silent().await);
     }
 }

@@ -73,5 +73,9 @@ async fn a_stop_ends_the_exchange_once_its_calls_are_answered() {
         }
     };
     let problem = tokio::time::timeout(PATIENCE, refused).await.unwrap();
-    assert_eq!(problem, "the other end closed the stream");
+    let problems = [
+        "the other end is stopping",
+        "the other end closed the stream",
+    ];
+    assert!(problems.contains(&&*problem), "{problem}");
 }

@@ -176,6 +176,12 @@ async fn what_breaks_the_interface_is_refused_by_name_and_counted() {
     assert_eq!(*observer.0.lock().unwrap(), refused);
 }
 
+/// What a coordinator does not say about an operation is not known.
+#[test]
+fn a_failure_that_says_nothing_is_an_unknown_outcome() {
+    assert!(!v1::Failure::default().not_applied);
+}
+
 /// Something on the way that opens a stream again and sends on it what it sent before would
 /// make second writes.
 #[tokio::test]

@@ -12,6 +12,7 @@ use quorate_proto::v1::refusal::Code;
 use quorate_proto::{Limits, exchange_answers, v1};
 use quorate_register::{Fence, Key, Pair};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 use crate::common::{MemoryReplica, PATIENCE, key, timestamp};
@@ -22,6 +23,7 @@ type Response = Result<v1::ExchangeResponse, Status>;
 struct Exchange {
     requests: mpsc::UnboundedSender<Result<v1::ExchangeRequest, Status>>,
     answers: Pin<Box<dyn Stream<Item = Response> + Send>>,
+    work: AbortOnDropHandle<()>,
     stop: CancellationToken,
     fence: Fence,
 }
@@ -30,10 +32,11 @@ impl Exchange {
     fn with(replica: &Arc<MemoryReplica>, fence: Fence) -> Self {
         let (requests, incoming) = mpsc::unbounded();
         let stop = CancellationToken::new();
-        let answers = exchange_answers(replica.clone(), Limits::default(), incoming, &stop);
+        let (work, answers) = exchange_answers(replica.clone(), Limits::default(), incoming, &stop);
         Self {
             requests,
             answers: Box::pin(answers),
+            work: AbortOnDropHandle::new(tokio::spawn(work)),
             stop,
             fence,
         }
@@ -171,7 +174,6 @@ async fn a_cancelled_call_is_dropped_and_never_answered() {
     let mut exchange = Exchange::with(&replica, fence);
     let calls = [1, 2].map(|id| call(id, Method::LocalRead, "hang"));
     exchange.send(calls.to_vec(), vec![]);
-    assert!(futures::poll!(exchange.answers.next()).is_pending());
     replica.calls.running(2).await;
     exchange.send(vec![call(3, Method::LocalRead, "k")], vec![1, 99]);
     let answers = exchange.answers().await.unwrap();
@@ -182,22 +184,69 @@ async fn a_cancelled_call_is_dropped_and_never_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_or_the_callers_end_lets_open_calls_be_answered() {
-    for by_stop in [true, false] {
-        let (replica, fence) = MemoryReplica::adopted();
-        let mut exchange = Exchange::with(&replica, fence);
-        exchange.send(vec![call(1, Method::LocalRead, "gate")], vec![]);
-        assert!(futures::poll!(exchange.answers.next()).is_pending());
-        match by_stop {
-            true => exchange.stop.cancel(),
-            false => exchange.requests.close_channel(),
-        }
-        assert!(futures::poll!(exchange.answers.next()).is_pending());
-        replica.gate.notify_one();
-        let answers = exchange.answers().await.unwrap();
-        assert!(matches!(answers[..], [(1, Answer::Pair(_))]));
-        assert!(exchange.answers().await.is_none());
-    }
+async fn when_the_caller_ends_the_stream_open_calls_are_answered() {
+    let (replica, fence) = MemoryReplica::adopted();
+    let mut exchange = Exchange::with(&replica, fence);
+    exchange.send(vec![call(1, Method::LocalRead, "gate")], vec![]);
+    replica.calls.running(1).await;
+    exchange.requests.close_channel();
+    replica.gate.notify_one();
+    let answers = exchange.answers().await.unwrap();
+    assert!(matches!(answers[..], [(1, Answer::Pair(_))]));
+    assert!(exchange.answers().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_server_stops_the_caller_is_told_and_what_comes_late_is_refused() {
+    let (replica, fence) = MemoryReplica::adopted();
+    let mut exchange = Exchange::with(&replica, fence);
+    exchange.send(vec![call(1, Method::LocalRead, "gate")], vec![]);
+    replica.calls.running(1).await;
+    exchange.stop.cancel();
+    let told = exchange.answers.next().await.unwrap().unwrap();
+    assert!(told.closing && told.answers.is_empty());
+    // It had sent this before it heard.
+    exchange.send(vec![call(2, Method::LocalRead, "k")], vec![]);
+    let answers = exchange.answers().await.unwrap();
+    let stopping = "the replica is stopping";
+    assert!(matches!(&answers[..], [(2, Answer::Failure(why))] if why.contains(stopping)));
+    assert_eq!(replica.calls.count(), 1);
+    replica.gate.notify_one();
+    let answers = exchange.answers().await.unwrap();
+    assert!(matches!(answers[..], [(1, Answer::Pair(_))]));
+    // A caller that does not end the stream is not waited for.
+    assert!(exchange.answers().await.is_none());
+    assert!(exchange.work.is_finished());
+}
+
+/// What a transport says when a message is too long or none of this interface.
+#[tokio::test(start_paused = true)]
+async fn a_broken_message_ends_the_stream_with_its_reason_behind_what_was_asked_before() {
+    let (replica, fence) = MemoryReplica::adopted();
+    let mut exchange = Exchange::with(&replica, fence);
+    exchange.send(vec![call(1, Method::LocalRead, "gate")], vec![]);
+    replica.calls.running(1).await;
+    let status = Status::internal("no protobuf");
+    exchange.requests.unbounded_send(Err(status)).unwrap();
+    replica.gate.notify_one();
+    let answers = exchange.answers().await.unwrap();
+    assert!(matches!(answers[..], [(1, Answer::Pair(_))]));
+    let status = exchange.answers.next().await.unwrap().unwrap_err();
+    assert_eq!(status.message(), "no protobuf");
+    assert!(exchange.answers.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_calls_than_may_be_open_are_refused_by_name() {
+    const LIMIT: u64 = 1 << 15;
+    let (replica, fence) = MemoryReplica::adopted();
+    let mut exchange = Exchange::with(&replica, fence);
+    let calls = (0..LIMIT + 2).map(|id| call(id, Method::LocalRead, "hang"));
+    exchange.send(calls.collect(), vec![]);
+    let answers = exchange.answers().await.unwrap();
+    let refused: Vec<_> = answers.iter().map(|(id, it)| (*id, code(it))).collect();
+    let overloaded = Some(Code::Overloaded);
+    assert_eq!(refused, [(LIMIT, overloaded), (LIMIT + 1, overloaded)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,11 +276,29 @@ async fn answers_have_limits_in_number_and_bytes() {
     assert!(matches!(answers[..], [(0, Answer::TooLarge(_))]));
 }
 
+/// A peer that does not take its answers holds up neither its calls nor their deadlines; only
+/// so many answers are kept for it.
 #[tokio::test(start_paused = true)]
-async fn who_does_not_take_answers_is_not_read_from() {
+async fn calls_go_on_while_nobody_takes_answers_and_their_answers_are_limited() {
     let (replica, fence) = MemoryReplica::adopted();
-    let exchange = Exchange::with(&replica, fence);
-    exchange.send(vec![call(1, Method::LocalRead, "k")], vec![]);
-    tokio::task::yield_now().await;
-    assert_eq!(replica.calls.count(), 0);
+    let k = key("k");
+    let pair = Pair::new(&k, timestamp(1), Some(vec![5; 60 << 10].into()));
+    replica.pairs.lock().unwrap().insert(k, pair);
+    let mut exchange = Exchange::with(&replica, fence);
+    exchange.send(vec![call(0, Method::LocalRead, "gate")], vec![]);
+    replica.calls.running(1).await;
+    replica.gate.notify_one();
+    replica.calls.running(0).await;
+
+    for id in 1..=1000 {
+        exchange.send(vec![call(id, Method::LocalRead, "k")], vec![]);
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let begun = replica.calls.count();
+    assert!((10..50).contains(&begun), "{begun} answers are kept");
+    let mut answered = 0;
+    while answered < 1001 {
+        answered += exchange.answers().await.unwrap().len();
+    }
+    assert_eq!(replica.calls.count(), 1001);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::channel::mpsc;
 use futures::stream::{BoxStream, StreamExt};
 use quorate_proto::v1::exchange_answer::Answer;
-use quorate_proto::{Answers, ExchangeStream, ExchangedReplica, Limits, Requests, v1};
+use quorate_proto::{ExchangeStream, ExchangedReplica, Limits, Requests, Responses, v1};
 use tokio::sync::Mutex;
 use tonic::Status;
 
@@ -26,11 +26,11 @@ pub(crate) struct HandDriven {
 /// A stream that is about to be opened.
 pub(crate) struct Wanted {
     requests: BoxStream<'static, v1::ExchangeRequest>,
-    decide: tokio::sync::oneshot::Sender<Result<Answers, Status>>,
+    decide: tokio::sync::oneshot::Sender<Result<Responses, Status>>,
 }
 
 impl ExchangeStream for HandDriven {
-    async fn open(&self, outgoing: Requests<Self>) -> Result<Answers, Status> {
+    async fn open(&self, outgoing: Requests<Self>) -> Result<Responses, Status> {
         let (decide, decided) = tokio::sync::oneshot::channel();
         let requests = outgoing.boxed();
         let wanted = Wanted { requests, decide };
@@ -53,7 +53,7 @@ impl Wanted {
     }
 
     /// Whether nothing will ever be sent on it.
-    pub(crate) async fn is_over(mut self) -> bool {
+    pub(crate) async fn stays_silent(mut self) -> bool {
         let next = tokio::time::timeout(PATIENCE, self.requests.next());
         next.await.is_ok_and(|message| message.is_none())
     }
@@ -92,9 +92,20 @@ impl Session {
             answer: Some(answer),
         };
         let answers = vec![answer];
-        let sent = self
-            .answers
-            .unbounded_send(Ok(v1::ExchangeResponse { answers }));
+        let sent = self.answers.unbounded_send(Ok(v1::ExchangeResponse {
+            answers,
+            closing: false,
+        }));
+        sent.expect("the caller listens");
+    }
+
+    /// Tells the caller to send no more calls.
+    pub(crate) fn close(&self) {
+        let closing = v1::ExchangeResponse {
+            closing: true,
+            ..v1::ExchangeResponse::default()
+        };
+        let sent = self.answers.unbounded_send(Ok(closing));
         sent.expect("the caller listens");
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
-use quorate_proto::{Answers, ExchangeStream, Limits, Requests, exchange_answers, v1};
+use quorate_proto::{ExchangeStream, Limits, Requests, Responses, exchange_answers, v1};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -40,7 +40,7 @@ const SILENCE_LIMIT: Duration = Duration::from_millis(400);
 const WINDOW: usize = 16;
 
 impl ExchangeStream for SimulatedStream {
-    async fn open(&self, outgoing: Requests<Self>) -> Result<Answers, Status> {
+    async fn open(&self, outgoing: Requests<Self>) -> Result<Responses, Status> {
         let link = &self.link;
         sleep(link.delay(Direction::Request)).await;
         let cut = |direction| link.is_cut(direction);
@@ -65,7 +65,7 @@ impl ExchangeStream for SimulatedStream {
         let there = way(Direction::Request).carry(outgoing, requests);
         let stop = CancellationToken::new();
         let (host, limits) = (link.host().clone(), Limits::default());
-        let served = exchange_answers(Arc::new(replica), limits, incoming, &stop);
+        let (work, served) = exchange_answers(Arc::new(replica), limits, incoming, &stop);
         let served = served.inspect(move |_| host.disk().observe());
         let served = served.filter_map(async |answer| answer.ok());
         let back = way(Direction::Answer);
@@ -75,7 +75,8 @@ impl ExchangeStream for SimulatedStream {
             let serving = async {
                 // A machine that is paused takes messages in and does nothing with them.
                 let serving = back.carry(Box::pin(served), answers);
-                tokio::join!(there, host.hold(serving));
+                let working = async { tokio::join!(work, serving) };
+                tokio::join!(there, host.hold(working));
             };
             tokio::select! {
                 biased;
