@@ -1,15 +1,19 @@
 //! `quorate bootstrap`: the first config of a new store.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_coordinator::membership::{ConfigStore, FileConfigStore, FixedDirectory, bootstrap};
+use quorate_coordinator::membership::{
+    BootstrapError, ConfigStore, FileConfigStore, FixedDirectory, bootstrap,
+};
 use quorate_coordinator::{ReplicaAddress, remote_directory};
-use quorate_register::Member;
+use quorate_register::{Config, Member};
 use quorate_runtime::SystemEntropy;
 use quorate_runtime::args::duration;
 
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 use crate::numbers::counted;
 use crate::{Context, Exit, Failure, Format, OutputArgs};
@@ -32,7 +36,7 @@ pub struct Args {
     #[arg(long, env = "QUORATE_CONFIG_FILE", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
 
-    /// How long to wait for each replica's answer.
+    /// How long to wait for replicas that do not answer, such as those that are just starting.
     #[arg(long, env = "QUORATE_BOOTSTRAP_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "10s")]
     pub wait: Duration,
 
@@ -41,13 +45,35 @@ pub struct Args {
     pub output: OutputArgs,
 }
 
+/// How long until replicas that did not answer are asked again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Makes the config. While replicas are missing, nothing was changed, and they are asked again
+/// until `wait` is over.
+async fn make(
+    directory: &FixedDirectory,
+    config_store: Option<&dyn ConfigStore>,
+    wait: Duration,
+) -> Result<Arc<Config>, BootstrapError> {
+    let deadline = Instant::now() + wait;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let made = bootstrap(directory, config_store, &SystemEntropy, left).await;
+        let missing = matches!(made, Err(BootstrapError::Missing { .. }));
+        if !missing || Instant::now() + RETRY_INTERVAL >= deadline {
+            return made;
+        }
+        sleep(RETRY_INTERVAL).await;
+    }
+}
+
 /// Makes the config and says which.
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let directory = remote_directory(FixedDirectory::default(), &args.replicas);
     let directory = directory.map_err(|error| Failure::Usage(error.to_string()))?;
     let config_store = args.config_file.map(FileConfigStore::new);
     let config_store = config_store.as_ref().map(|store| store as &dyn ConfigStore);
-    let made = bootstrap(&directory, config_store, &SystemEntropy, args.wait).await;
+    let made = make(&directory, config_store, args.wait).await;
     let failed = |error| Failure::Other(format!("{:#}", anyhow::Error::from(error)));
     let config = made.map_err(failed)?;
     let members = config.members();

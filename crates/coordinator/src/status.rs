@@ -45,9 +45,18 @@ pub struct MemberStatus {
     pub latency: Duration,
 }
 
+/// How long a status waits for a config that is not known yet: two looks for it.
+const CONFIG_LIMIT: Duration = Duration::from_millis(500);
+
 impl Coordinator {
     /// Asks every member who it is, waiting at most `limit`; `None` while no config is known.
+    ///
+    /// A coordinator that knows none looks for one a few times a second: what a bootstrap made a
+    /// moment ago is waited for.
     pub async fn status(&self, limit: Duration) -> Option<Status> {
+        let mut epochs = self.membership().epochs();
+        let known = epochs.wait_for(Option::is_some);
+        let _ = timeout(limit.min(CONFIG_LIMIT), known).await;
         let view = self.membership().view()?;
         let config = view.config();
         let parts = config.parts();

@@ -11,10 +11,14 @@ use quorate_register::ReplicaId;
 use quorate_replica::memory::{MemoryDisk, MemoryStore};
 use quorate_replica::{LocalReplica, ReplicaMetrics, ReplicaOptions};
 use serde_json::json;
+use tokio::net::TcpListener;
 
 /// Serves a replica of this name whose disk never held a config; its address.
 fn replica(pod: &str, id: u8) -> String {
-    let listener = listen(([127, 0, 0, 1], 0).into());
+    serve(pod, id, listen(([127, 0, 0, 1], 0).into()))
+}
+
+fn serve(pod: &str, id: u8, listener: TcpListener) -> String {
     let address = listener.local_addr().unwrap().to_string();
     let metrics = ReplicaMetrics::new(&Registry::new(), pod).unwrap();
     let options = ReplicaOptions::new(ReplicaId::from_bytes([id; 16]), pod);
@@ -85,5 +89,29 @@ async fn swapped_names_are_one_clear_sentence() {
     assert!(
         text.contains("with 2 members, of which 0 may be lost"),
         "{text}"
+    );
+}
+
+/// Typed in one go, `bootstrap` runs before the replicas listen.
+#[tokio::test]
+async fn replicas_that_are_just_starting_are_waited_for() {
+    let a = replica("a", 0xaa);
+    // Not 127.0.0.1: from there something else could be given the port meanwhile.
+    let address = ([127, 0, 1, 77], 0).into();
+    let address = listen(address).local_addr().unwrap();
+    let late = tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        serve("b", 0xbb, listen(address))
+    });
+    let ran = bootstrap(&[("a", &a), ("b", &address.to_string())], &[]).await;
+    assert_eq!((ran.exit, ran.errors.as_str()), (Exit::DONE, ""));
+    late.await.unwrap();
+
+    let nobody = bootstrap(&[("c", "127.0.0.1:1")], &["--wait", "200ms"]).await;
+    assert_eq!(nobody.exit, Exit::FAILED);
+    assert!(
+        nobody.errors.contains("c: unreachable"),
+        "{}",
+        nobody.errors
     );
 }
