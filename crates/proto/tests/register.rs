@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{AMPLE, MemoryRegister, MemoryReplica, PATIENCE, Server, key, timestamp};
+use common::{AMPLE, MemoryRegister, MemoryReplica, PATIENCE, Server, every_operation, key};
 use futures::Stream;
 use quorate_proto::transport::{ChannelOptions, ServerOptions, channel, endpoint};
 use quorate_proto::v1::register_server;
 use quorate_proto::{Limits, RemoteRegister, v1};
-use quorate_register::{Applied, Entry, Key, OperationError, Reason, Register, Version};
+use quorate_register::{Applied, Key, OperationError, Reason, Register};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -41,25 +41,7 @@ async fn writes(remote: &RemoteRegister, key: &Key, timeout: Option<Duration>) -
 async fn every_method_is_carried() {
     let register = Arc::new(MemoryRegister::default());
     let (_server, remote) = serve(&register).await;
-    let a = key("a");
-    let never = Entry {
-        value: None,
-        version: Version::NEVER,
-    };
-    assert_eq!(remote.get(&a, AMPLE).await, Ok(never));
-    for (counter, value) in [(1, Bytes::from("one")), (2, Bytes::new())] {
-        let version = Version(timestamp(counter));
-        assert_eq!(remote.set(&a, value.clone(), AMPLE).await, Ok(version));
-        let value = Some(value);
-        assert_eq!(remote.get(&a, AMPLE).await, Ok(Entry { value, version }));
-    }
-    let version = Version(timestamp(3));
-    assert_eq!(remote.delete(&a, AMPLE).await, Ok(version));
-    let deleted = Entry {
-        value: None,
-        version,
-    };
-    assert_eq!(remote.get(&a, AMPLE).await, Ok(deleted));
+    every_operation(&remote).await;
     let status = remote.status(AMPLE).await.unwrap();
     assert_eq!(
         (status.version.as_str(), status.epoch.as_str()),

@@ -362,6 +362,29 @@ impl Register for MemoryRegister {
     }
 }
 
+/// Every operation on a register that was never written to, with what it must answer.
+pub async fn every_operation(remote: &impl Register) {
+    let a = key("a");
+    let never = Entry {
+        value: None,
+        version: Version::NEVER,
+    };
+    assert_eq!(remote.get(&a, AMPLE).await, Ok(never));
+    for (counter, value) in [(1, Bytes::from("one")), (2, Bytes::new())] {
+        let version = Version(timestamp(counter));
+        assert_eq!(remote.set(&a, value.clone(), AMPLE).await, Ok(version));
+        let value = Some(value);
+        assert_eq!(remote.get(&a, AMPLE).await, Ok(Entry { value, version }));
+    }
+    let version = Version(timestamp(3));
+    assert_eq!(remote.delete(&a, AMPLE).await, Ok(version));
+    let deleted = Entry {
+        value: None,
+        version,
+    };
+    assert_eq!(remote.get(&a, AMPLE).await, Ok(deleted));
+}
+
 #[async_trait]
 impl StatusSource for MemoryRegister {
     async fn status(&self, timeout: Duration) -> Result<v1::StatusResponse, OperationError> {

@@ -8,11 +8,11 @@ use futures::future::join_all;
 use quorate_proto::transport::ServerOptions;
 use quorate_proto::v1::register_client::RegisterClient;
 use quorate_proto::{Limits, RefusalObserver, RegisterService, RemoteRegister, v1};
-use quorate_register::{Applied, Entry, OperationError, Reason, Register, Version};
+use quorate_register::{Applied, OperationError, Reason, Register};
 use tonic::service::Routes;
 use tonic::{Code, Request};
 
-use crate::common::{AMPLE, MemoryRegister, Server, key, timestamp};
+use crate::common::{AMPLE, MemoryRegister, Server, every_operation, key};
 
 async fn serve(register: &Arc<MemoryRegister>) -> (Server, RemoteRegister) {
     let server = Server::register(register.clone()).await;
@@ -24,25 +24,7 @@ async fn serve(register: &Arc<MemoryRegister>) -> (Server, RemoteRegister) {
 async fn every_operation_is_carried() {
     let register = Arc::new(MemoryRegister::default());
     let (server, remote) = serve(&register).await;
-    let a = key("a");
-    let never = Entry {
-        value: None,
-        version: Version::NEVER,
-    };
-    assert_eq!(remote.get(&a, AMPLE).await, Ok(never));
-    for (counter, value) in [(1, Bytes::from("one")), (2, Bytes::new())] {
-        let version = Version(timestamp(counter));
-        assert_eq!(remote.set(&a, value.clone(), AMPLE).await, Ok(version));
-        let value = Some(value);
-        assert_eq!(remote.get(&a, AMPLE).await, Ok(Entry { value, version }));
-    }
-    let version = Version(timestamp(3));
-    assert_eq!(remote.delete(&a, AMPLE).await, Ok(version));
-    let deleted = Entry {
-        value: None,
-        version,
-    };
-    assert_eq!(remote.get(&a, AMPLE).await, Ok(deleted));
+    every_operation(&remote).await;
     assert_eq!(server.connections.accepted(), 1);
 }
 
