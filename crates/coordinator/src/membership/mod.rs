@@ -13,6 +13,7 @@ mod document;
 mod file_store;
 mod load;
 mod view;
+mod workload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use document::{ConfigDocument, InvalidDocument};
 pub use file_store::FileConfigStore;
 pub use load::{LoadProblem, load};
 pub use view::{Target, View};
+pub use workload::{News, ScaleRefused, Workload};
 
 use crate::metrics::CoordinatorMetrics;
 use crate::quorum::Backoff;
