@@ -82,8 +82,8 @@ impl Directory for FixedDirectory {
     }
 }
 
-/// A member in a pod that is not listed.
-struct Nowhere(String);
+/// A member in a pod with this name, of which no address is known.
+pub struct Nowhere(pub String);
 
 impl Nowhere {
     fn error<T>(&self) -> Result<T, ReplicaError> {

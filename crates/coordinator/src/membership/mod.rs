@@ -13,6 +13,7 @@ mod document;
 mod file_store;
 mod listed;
 mod load;
+mod recover;
 mod view;
 mod workload;
 
@@ -27,11 +28,12 @@ pub use activation::{Proof, prove_active};
 pub(crate) use bootstrap::record_active;
 pub use bootstrap::{BootstrapError, bootstrap};
 pub use config_store::{ConfigStore, ConfigStoreError, StoreVersion, StoredConfig, SwapOutcome};
-pub use directory::{Directory, FixedDirectory};
+pub use directory::{Directory, FixedDirectory, Nowhere};
 pub use document::{ConfigDocument, InvalidDocument};
 pub use file_store::FileConfigStore;
 pub use listed::ListedWorkload;
 pub use load::{LoadProblem, load};
+pub use recover::{RecoverError, Recovered, recover};
 pub use view::{Target, View};
 pub use workload::{News, ScaleRefused, Workload};
 

@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use quorate_register::config::TransitionError;
@@ -158,9 +159,14 @@ impl Reconfigurer {
         &self.parts.workload
     }
 
-    /// Its times and limits.
-    pub fn options(&self) -> &ReconfigurationOptions {
-        &self.parts.options
+    /// Where the agreed config lies.
+    pub fn config_store(&self) -> &dyn ConfigStore {
+        &*self.parts.config_store
+    }
+
+    /// For ids of configs.
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.parts.entropy
     }
 
     /// Takes steps for ever.
@@ -420,16 +426,11 @@ impl Reconfigurer {
         pods.sort_unstable();
         pods.dedup();
         let limit = self.parts.options.probe_limit;
-        let answers = join_all(pods.into_iter().map(|pod| async move {
-            let replica = directory.pod(&pod)?;
-            let identity = timeout(limit, replica.identify(limit)).await.ok()?.ok()?;
-            Some(Seen {
-                pod,
-                replica_id: identity.replica_id,
-                virgin: identity.cluster_id.is_none(),
-            })
-        }));
-        answers.await.into_iter().flatten().collect()
+        let answers = pods
+            .into_iter()
+            .map(|pod| look_at(directory, pod, limit).boxed());
+        let answers: Vec<_> = answers.collect();
+        join_all(answers).await.into_iter().flatten().collect()
     }
 
     /// Which of the disks in a member's place were there for long enough.
@@ -563,6 +564,17 @@ impl transfer::Observer for Reconfigurer {
     fn busy(&self) -> bool {
         self.parts.live.snapshot().operations > 0
     }
+}
+
+/// The disk in a pod, if it answers in time.
+async fn look_at(directory: &dyn Directory, pod: String, limit: Duration) -> Option<Seen> {
+    let replica = directory.pod(&pod)?;
+    let identity = timeout(limit, replica.identify(limit)).await.ok()?.ok()?;
+    Some(Seen {
+        pod,
+        replica_id: identity.replica_id,
+        virgin: identity.cluster_id.is_none(),
+    })
 }
 
 fn pods(members: &[Member]) -> Vec<String> {
