@@ -4,6 +4,7 @@
 //! - [`Coordinator`] is the register in this process: admission, deadline, outcome.
 //! - `quorum` is the heart of it: *rounds* of *attempts*, which end with everything they began.
 //! - [`membership`] knows the config, proves it active, and reaches its members.
+//! - [`reconfiguration`] changes the members.
 
 mod args;
 mod coordinator;
@@ -13,6 +14,7 @@ mod metrics;
 mod operation;
 mod outcome;
 mod quorum;
+pub mod reconfiguration;
 mod refusals;
 mod run;
 mod status;
