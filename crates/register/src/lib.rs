@@ -17,7 +17,9 @@
 //! replica serves ([`fence`]). What it needs from outside stands behind traits:
 //! [`Replica`], [`QuorumCalls`], [`Entropy`]. The rules are in `docs/protocol.md`.
 
+mod bucket;
 pub mod config;
+mod digest;
 mod entropy;
 pub mod fence;
 mod id;
@@ -31,7 +33,9 @@ mod register;
 mod replica;
 mod timestamp;
 
+pub use bucket::{BUCKETS, Buckets, bucket_of, pair_hash, scan_order};
 pub use config::{Config, ConfigParts, Epoch, Member};
+pub use digest::{DIGEST_SUMS, Digest, DigestRequest};
 pub use entropy::Entropy;
 pub use fence::Fence;
 pub use id::{ClusterId, ConfigId, ParseIdError, ReplicaId};

@@ -11,6 +11,7 @@
 
 mod args;
 mod committer;
+mod digests;
 pub mod disk;
 mod local;
 pub mod memory;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Fence, Identity, Key, Member, Page, PageRequest, Pair, Replica, ReplicaError,
-    ReplicaId, Timestamp, Write,
+    Config, Digest, DigestRequest, Fence, Identity, Key, Member, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 /// Finds replicas by the names of their pods: a static list, the Kubernetes API, or a simulated
@@ -113,6 +113,15 @@ impl Replica for Nowhere {
     }
 
     async fn scan(&self, _: &Fence, _: &PageRequest, _: Duration) -> Result<Page, ReplicaError> {
+        self.error()
+    }
+
+    async fn digest(
+        &self,
+        _: &Fence,
+        _: &DigestRequest,
+        _: Duration,
+    ) -> Result<Digest, ReplicaError> {
         self.error()
     }
 

@@ -6,6 +6,7 @@
 //! where each would keep the whole buffer of its request alive.
 
 mod config;
+pub mod digest;
 pub mod exchange;
 mod fence;
 pub mod operation;
