@@ -12,7 +12,7 @@ use quorate_coordinator::membership::{
 };
 use quorate_coordinator::{CoordinatorParts, OperationArgs};
 use quorate_register::{Config, MAX_GROUP_MEMBERS, MemberSet};
-use quorate_replica::{StoreArgs, StoreLimitArgs};
+use quorate_replica::{AdmissionArgs, StoreArgs, StoreLimitArgs};
 use quorate_runtime::telemetry::{self, LogArgs};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownSettings, SystemEntropy, SystemSignals,
@@ -173,7 +173,7 @@ async fn open_store(
             data_dir: folder.join(&pod),
             limits: args.limits.clone(),
         };
-        let running = quorate_replica::open(&store, &pod, registry)?;
+        let running = quorate_replica::open(&store, &AdmissionArgs::default(), &pod, registry)?;
         let replica = running.replica;
         if let (Some(held), Some(stored)) = (replica.config(), &stored)
             && held.config.cluster_id() != stored.config.cluster_id()
@@ -188,7 +188,7 @@ async fn open_store(
         }
         let observing = quorate_replica::observe(replica.clone(), shutdown.clone());
         shutdown.background.spawn(observing);
-        directory = directory.with(pod, "in-process", Arc::new(replica));
+        directory = directory.with(pod, "in-process", replica);
         committers.push(running.committer);
     }
     if let Some(stored) = &stored {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Fence, Identity, Key, Member, Page, PageRequest, Pair, Replica, ReplicaError,
+    Boot, Config, Fence, Identity, Key, Member, Page, PageRequest, Pair, Replica, ReplicaError,
     ReplicaId, Timestamp, Write,
 };
 
@@ -123,6 +123,20 @@ impl Replica for Nowhere {
         _: bool,
         _: Duration,
     ) -> Result<(), ReplicaError> {
+        self.error()
+    }
+
+    async fn admit(
+        &self,
+        _: ReplicaId,
+        _: Boot,
+        _: Option<&str>,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.error()
+    }
+
+    async fn retire(&self, _: ReplicaId, _: &Arc<Config>, _: Duration) -> Result<(), ReplicaError> {
         self.error()
     }
 

@@ -29,6 +29,19 @@ pub enum OpenError {
         /// The newest format this program reads.
         supported: u32,
     },
+    /// A program from before the first release wrote it.
+    #[error(
+        "{} has data format {found}; this program reads format {oldest} and newer: give an empty folder",
+        path.display()
+    )]
+    OlderVersion {
+        /// The data directory.
+        path: PathBuf,
+        /// The format on the disk.
+        found: u32,
+        /// The oldest format this program reads.
+        oldest: u32,
+    },
     /// The folder has other contents than a replica's.
     #[error(
         "{} is not a Quorate data directory: it contains {entry:?}; give an empty folder",

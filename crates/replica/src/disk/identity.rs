@@ -19,7 +19,10 @@ use super::files::{Files, read_all};
 const MAGIC: &[u8; 8] = b"QUORATE\n";
 
 /// The format of the whole directory. Any change that an older program would misread raises it.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
+
+/// The oldest format that this program reads.
+const OLDEST_VERSION: u32 = 2;
 
 /// What a disk is given when it is initialised, and keeps for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +80,13 @@ impl Identity {
                 path: path.parent().unwrap_or(path).to_owned(),
                 found,
                 supported: FORMAT_VERSION,
+            });
+        }
+        if found < OLDEST_VERSION {
+            return Err(OpenError::OlderVersion {
+                path: path.parent().unwrap_or(path).to_owned(),
+                found,
+                oldest: OLDEST_VERSION,
             });
         }
         let identity = Self {
