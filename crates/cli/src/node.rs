@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use prometheus::Registry;
 use quorate_coordinator::membership::FixedDirectory;
 use quorate_coordinator::{CoordinatorParts, OperationArgs, ReplicaAddress, remote_directory};
-use quorate_replica::StoreArgs;
+use quorate_replica::{AdmissionArgs, StoreArgs};
 use quorate_runtime::telemetry::{self, LogArgs};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownArgs, SystemSignals, listener, metrics,
@@ -98,10 +98,16 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
     let replica_grpc = listener::bind(&args.replica_listen, "--replica-listen").await?;
     let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
 
-    let running = quorate_replica::open(&args.store, &args.name, &registry)?;
+    let running = quorate_replica::open(
+        &args.store,
+        // Nothing keeps boot counters in a static setup, so nobody could admit this replica.
+        &AdmissionArgs::default(),
+        &args.name,
+        &registry,
+    )?;
     let replica = running.replica;
     let mut committer = running.committer;
-    let own = FixedDirectory::default().with(&args.name, "in-process", Arc::new(replica.clone()));
+    let own = FixedDirectory::default().with(&args.name, "in-process", replica.clone());
     let parts = CoordinatorParts {
         options: args.operations.options(),
         directory: Arc::new(remote_directory(own, &args.peers)?),

@@ -12,7 +12,7 @@ use quorate_coordinator::membership::{
     Directory, ListedWorkload, News, Nowhere, ScaleRefused, Workload,
 };
 use quorate_register::{HeldConfig, MAX_GROUP_MEMBERS, Member, Replica};
-use quorate_replica::{StoreArgs, StoreLimitArgs};
+use quorate_replica::{AdmissionArgs, StoreArgs, StoreLimitArgs};
 use quorate_runtime::Shutdown;
 use tokio::sync::mpsc;
 
@@ -84,7 +84,8 @@ impl DevReplicas {
             limits: self.limits.clone(),
         };
         let registry = self.registry.clone();
-        let opening = move || quorate_replica::open(&store, &pod, &registry);
+        let opening =
+            move || quorate_replica::open(&store, &AdmissionArgs::default(), &pod, &registry);
         let running = tokio::task::spawn_blocking(opening).await??;
         let (replica, mut committer) = (running.replica, running.committer);
         let held = replica.config();
@@ -102,7 +103,7 @@ impl DevReplicas {
                 let _ = failures.try_send(error);
             }
         });
-        self.open.lock().insert(ordinal, Arc::new(replica));
+        self.open.lock().insert(ordinal, replica);
         Ok(held)
     }
 

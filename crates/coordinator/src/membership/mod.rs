@@ -6,10 +6,14 @@
 //! where the members' pods are today.
 
 mod activation;
+mod boot_counters;
+mod boot_document;
 mod bootstrap;
 mod config_store;
 mod directory;
 mod document;
+mod document_file;
+mod file_counters;
 mod file_store;
 mod listed;
 mod load;
@@ -25,11 +29,14 @@ use quorate_register::{Config, Entropy};
 use tokio::sync::watch;
 
 pub use activation::{Proof, prove_active};
+pub use boot_counters::{BootCounters, BootEntries, BootEntry, StoredBoots};
+pub use boot_document::BootDocument;
 pub(crate) use bootstrap::record_active;
 pub use bootstrap::{BootstrapError, bootstrap};
 pub use config_store::{ConfigStore, ConfigStoreError, StoreVersion, StoredConfig, SwapOutcome};
 pub use directory::{Directory, FixedDirectory, Nowhere};
 pub use document::{ConfigDocument, InvalidDocument};
+pub use file_counters::FileBootCounters;
 pub use file_store::FileConfigStore;
 pub use listed::ListedWorkload;
 pub use load::{LoadProblem, load};
