@@ -66,7 +66,8 @@ async fn every_method_is_carried() {
     let boots = remote.identify(PATIENCE).await.unwrap().boots;
     assert_eq!(boots.admitted, Some(boot));
     assert_eq!(boots.volume.as_deref(), Some("claim"));
-    let refused = remote.retire(replica.id, &identity_config(&remote).await, PATIENCE);
+    let held = identity_config(&remote).await;
+    let refused = remote.retire(replica.id, &held, PATIENCE);
     assert!(matches!(refused.await, Err(ReplicaError::Invalid { .. })));
 
     let a = key("a");

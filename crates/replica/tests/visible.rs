@@ -10,7 +10,7 @@ use futures::future::join_all;
 use prometheus::Registry;
 use quorate_register::{Config, Fence, Key, Member, OpId, Pair, Replica, Timestamp, Write};
 use quorate_replica::disk::{DataDirectory, Options};
-use quorate_replica::{ReplicaMetrics, ReplicaOptions, start};
+use quorate_replica::{LocalReplica, ReplicaMetrics, ReplicaOptions};
 use quorate_runtime::SystemEntropy;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -25,9 +25,9 @@ fn a_visible_pair_is_never_behind_an_older_timestamp() {
     let own = directory.replica_id();
     let metrics = ReplicaMetrics::new(&Registry::new(), "replica-0").unwrap();
     let options = ReplicaOptions::new(own, "replica-0");
-    let replica = start(directory.store().clone(), options, metrics)
-        .unwrap()
-        .replica;
+    let store = directory.store().clone();
+    let (replica, committer) = LocalReplica::new(store, options, metrics);
+    std::thread::spawn(move || block_on(committer.run()).unwrap());
     let member = Member {
         replica_id: own,
         pod: "replica-0".into(),
