@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use prometheus::Registry;
 use quorate_coordinator::membership::{
-    BootstrapError, ConfigStore, Directory, FileConfigStore, FixedDirectory, bootstrap,
+    BootCounters, BootstrapError, ConfigStore, Directory, FileBootCounters, FileConfigStore,
+    FixedDirectory, admit_all, bootstrap,
 };
 use quorate_coordinator::{CoordinatorParts, OperationArgs};
 use quorate_register::{Config, MAX_GROUP_MEMBERS, MemberSet};
@@ -110,6 +111,8 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
         options: args.operations.options(),
         directory: store.directory,
         config_store: Some(store.config_store),
+        boot_counters: Some(store.boot_counters),
+        volumes: None,
         registry: registry.clone(),
     };
     let (coordinator, mut readiness) = quorate_coordinator::start(parts, &shutdown)?;
@@ -144,6 +147,7 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
 struct OpenStore {
     directory: Arc<FixedDirectory>,
     config_store: Arc<dyn ConfigStore>,
+    boot_counters: Arc<dyn BootCounters>,
     replicas: usize,
     /// Ends when the disk of one of them fails.
     failed: futures::future::BoxFuture<'static, anyhow::Result<()>>,
@@ -157,6 +161,7 @@ async fn open_store(
     let folder = &args.data_dir;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let config_store = FileConfigStore::new(folder.join("config.json"));
+    let boot_counters = FileBootCounters::beside(&folder.join("config.json"));
     let stored = config_store.read().await?;
     let existing = match &stored {
         Some(stored) => Some(stored.config.members().len()),
@@ -167,13 +172,18 @@ async fn open_store(
     let replicas = replicas(args, existing)?;
     let mut directory = FixedDirectory::default();
     let mut committers = Vec::new();
+    // An old copy of a folder is noticed as in a cluster.
+    let admission = AdmissionArgs {
+        require_admission: true,
+        instance_dir: None,
+    };
     for number in 0..replicas {
         let pod = format!("replica-{number}");
         let store = StoreArgs {
             data_dir: folder.join(&pod),
             limits: args.limits.clone(),
         };
-        let running = quorate_replica::open(&store, &AdmissionArgs::default(), &pod, registry)?;
+        let running = quorate_replica::open(&store, &admission, &pod, registry)?;
         let replica = running.replica;
         if let (Some(held), Some(stored)) = (replica.config(), &stored)
             && held.config.cluster_id() != stored.config.cluster_id()
@@ -191,6 +201,9 @@ async fn open_store(
         directory = directory.with(pod, "in-process", replica);
         committers.push(running.committer);
     }
+    let config = stored.as_ref().map(|stored| &*stored.config);
+    // Nobody else would before the first config is made.
+    admit_all(&directory, &boot_counters, None, config, BOOTSTRAP_LIMIT).await?;
     if let Some(stored) = &stored {
         check_majority(&directory, &stored.config, folder).await?;
     }
@@ -207,6 +220,7 @@ async fn open_store(
     Ok(OpenStore {
         directory: Arc::new(directory),
         config_store: Arc::new(config_store),
+        boot_counters: Arc::new(boot_counters),
         replicas,
         failed: Box::pin(failed),
     })

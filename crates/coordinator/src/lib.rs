@@ -5,6 +5,7 @@
 //! - `quorum` is the heart of it: *rounds* of *attempts*, which end with everything they began.
 //! - [`membership`] knows the config, proves it active, and reaches its members.
 
+mod admission;
 mod args;
 mod coordinator;
 mod live;

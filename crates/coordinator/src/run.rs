@@ -13,9 +13,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::admission::keep_admitting;
 use crate::args::{AddressProblem, remote_directory};
 use crate::membership::{
-    ConfigStore, Directory, FileConfigStore, FixedDirectory, Membership, load,
+    BootCounters, ConfigStore, Directory, FileBootCounters, FileConfigStore, FixedDirectory,
+    Membership, Volumes, load,
 };
 use crate::{Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions};
 
@@ -44,6 +46,11 @@ pub struct CoordinatorParts {
     pub directory: Arc<dyn Directory>,
     /// Where the agreed config lies, if anywhere but at the replicas.
     pub config_store: Option<Arc<dyn ConfigStore>>,
+    /// Where the boots of all disks are counted. Without it nobody is admitted, so no replica
+    /// may require it.
+    pub boot_counters: Option<Arc<dyn BootCounters>>,
+    /// Which volumes the disks lie on, if that can be told.
+    pub volumes: Option<Arc<dyn Volumes>>,
     /// Where its metrics go.
     pub registry: Registry,
 }
@@ -63,11 +70,14 @@ pub async fn run(
     let grpc = listener::bind(&args.listen, "--listen").await?;
     let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
     let directory = remote_directory(FixedDirectory::default(), &args.replicas)?;
+    let boot_counters = args.config_file.as_deref().map(FileBootCounters::beside);
     let config_store = args.config_file.map(FileConfigStore::new);
     let parts = CoordinatorParts {
         options: args.operations.options(),
         directory: Arc::new(directory),
         config_store: config_store.map(|store| Arc::new(store) as _),
+        boot_counters: boot_counters.map(|counters| Arc::new(counters) as _),
+        volumes: None,
         registry: registry.clone(),
     };
     let (coordinator, readiness) = start(parts, &shutdown)?;
@@ -103,11 +113,18 @@ pub fn start(
         parts.options,
         membership.clone(),
         entropy,
-        metrics,
+        metrics.clone(),
         shutdown.cancel.clone(),
     ));
     let (ready, readiness) = watch::channel(Readiness::NotReady(membership.why_not_ready()));
     let cancel = shutdown.cancel.clone();
+    if let Some(counters) = parts.boot_counters {
+        let (cancel, membership) = (shutdown.cancel.clone(), membership.clone());
+        let admitting = keep_admitting(membership, counters, parts.volumes, metrics);
+        shutdown.background.spawn(async move {
+            cancel.run_until_cancelled(admitting).await;
+        });
+    }
     let loading = find_config(membership, parts.config_store, ready);
     shutdown.background.spawn(async move {
         cancel.run_until_cancelled(loading).await;
