@@ -111,12 +111,12 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
     let parts = CoordinatorParts {
         options: args.operations.options(),
         directory: Arc::new(remote_directory(own, &args.peers)?),
-        config_store: None,
+        agreement: None,
         boot_counters: None,
         volumes: None,
         registry: registry.clone(),
     };
-    let (coordinator, readiness) = quorate_coordinator::start(parts, &shutdown)?;
+    let (role, readiness) = quorate_coordinator::start(parts, &shutdown)?;
     tracing::info!(
         listen = %args.listen, replica = %args.replica_listen, admin = %args.admin_listen,
         "serving both roles"
@@ -135,7 +135,7 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
     let replica_serving = quorate_replica::serve(replica, replica_grpc, shutdown.clone());
     let replica_serving = shutdown.calls.spawn(replica_serving);
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(coordinator, grpc, limits, shutdown.clone());
+    let serving = quorate_coordinator::serve(role, grpc, limits, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     tokio::select! {
         biased;

@@ -18,7 +18,9 @@
 //! [`Replica`], [`QuorumCalls`], [`Entropy`]. The rules are in `docs/protocol.md`.
 
 mod boot;
+mod bucket;
 pub mod config;
+mod digest;
 mod entropy;
 pub mod fence;
 mod id;
@@ -34,7 +36,9 @@ pub mod retirement;
 mod timestamp;
 
 pub use boot::{Boot, DiskBoots, MAX_VOLUME_BYTES};
+pub use bucket::{BUCKETS, Buckets, bucket_of, pair_hash, scan_order};
 pub use config::{Config, ConfigParts, Epoch, Member};
+pub use digest::{DIGEST_SUMS, Digest, DigestRequest};
 pub use entropy::Entropy;
 pub use fence::Fence;
 pub use id::{BootNonce, ClusterId, ConfigId, ParseIdError, ReplicaId};

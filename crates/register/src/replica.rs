@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    Boot, ChecksumMismatch, ClusterId, Config, DiskBoots, Epoch, Fence, Key, Pair, ReplicaId,
-    Timestamp,
+    Boot, Buckets, ChecksumMismatch, ClusterId, Config, Digest, DigestRequest, DiskBoots, Epoch,
+    Fence, Key, Pair, ReplicaId, Timestamp,
 };
 
 /// A pair on its way to a replica.
@@ -27,16 +27,19 @@ pub struct Write {
 pub struct PageRequest {
     /// Start behind this key, or with the first.
     pub after: Option<Key>,
+    /// Only pairs of these buckets.
+    pub buckets: Buckets,
     /// At most so many bytes of keys and values, though always at least one pair.
     pub max_bytes: usize,
 }
 
-/// Consecutive pairs of one replica in the order of their keys.
+/// Consecutive pairs of one replica in the order of [`scan_order`](crate::scan_order): by bucket,
+/// then by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The pairs, tombstones included.
     pub pairs: Vec<(Key, Pair)>,
-    /// Whether no key follows.
+    /// Whether no key of the buckets asked for follows.
     pub last: bool,
 }
 
@@ -216,6 +219,14 @@ pub trait Replica: Send + Sync {
         request: &PageRequest,
         timeout: Duration,
     ) -> Result<Page, ReplicaError>;
+
+    /// Sums over all pairs, synced, by which replicas are compared.
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError>;
 
     /// If this is the disk `replica_id`, makes the config durable and serves under it from then on. A replica that is ahead
     /// answers [`ReplicaError::StaleEpoch`] with what it holds. With `active` the caller has

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use quorate_register::fence::{Adoption, judge_adoption};
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::retirement::judge_retirement;
-use quorate_register::{Boot, Config, HeldConfig, Key, Pair, ReplicaError};
+use quorate_register::{
+    Boot, Buckets, Config, HeldConfig, Key, PageRequest, Pair, ReplicaError, Timestamp,
+};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::digests::Count;
 use crate::queue::{Answer, CommitLimits, Entry, QueuedWrite};
 use crate::state::{Stamp, State};
 use crate::{InstanceDirectory, Store, StoreError};
@@ -24,6 +27,8 @@ pub struct Committer<S> {
     pub(crate) entries: mpsc::Receiver<Entry>,
     pub(crate) limits: CommitLimits,
     pub(crate) reserved_bytes: u64,
+    /// How far the pairs on disk are counted for digests.
+    pub(crate) count: Count,
     pub(crate) instance: Option<InstanceDirectory>,
 }
 
@@ -47,8 +52,7 @@ impl<S: Store> Committer<S> {
     pub async fn run(mut self) -> Result<Ended, StoreError> {
         let mut queued = Vec::with_capacity(self.limits.batch_entries);
         loop {
-            let limit = self.limits.batch_entries;
-            if self.entries.recv_many(&mut queued, limit).await == 0 {
+            if self.receive(&mut queued).await == 0 {
                 return Ok(Ended::Stopped);
             }
             let mut batch = Batch::default();
@@ -85,6 +89,40 @@ impl<S: Store> Committer<S> {
         }
     }
 
+    /// Waits for entries; 0 when none will come. Until all pairs are counted it counts a page
+    /// before each batch, and more of them while nothing is queued.
+    async fn receive(&mut self, queued: &mut Vec<Entry>) -> usize {
+        let limit = self.limits.batch_entries;
+        while self.count_page() && self.entries.is_empty() && !self.entries.is_closed() {
+            // Whoever shares the thread goes on between pages.
+            tokio::task::yield_now().await;
+        }
+        self.entries.recv_many(queued, limit).await
+    }
+
+    /// Counts one more page of what lies on disk; false when nothing is left, or cannot be read.
+    fn count_page(&mut self) -> bool {
+        let Count::UpTo(after) = &self.count else {
+            return false;
+        };
+        let request = PageRequest {
+            after: after.clone(),
+            buckets: Buckets::ALL,
+            max_bytes: COUNTED_BYTES,
+        };
+        match self.state.store.scan(&request) {
+            Ok(page) => {
+                self.count = self.state.digests.count(&page);
+                self.count != Count::Complete
+            }
+            Err(error) => {
+                let error = self.state.disk_error(error);
+                tracing::warn!(pod = self.state.pod, %error, "cannot count the pairs on disk");
+                false
+            }
+        }
+    }
+
     /// Commits a batch with one sync and answers each of its writes.
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         if batch.writes.is_empty() {
@@ -107,6 +145,10 @@ impl<S: Store> Committer<S> {
             for (key, pair) in &formed.pairs {
                 self.state.remember(key, pair);
             }
+            for ((key, pair), before) in formed.pairs.iter().zip(&formed.replaced) {
+                let digests = &self.state.digests;
+                digests.replaced(&self.count, key, *before, pair.timestamp);
+            }
             let metrics = &self.state.metrics;
             metrics.committed(formed.pairs.len(), started.elapsed());
         }
@@ -127,9 +169,9 @@ impl<S: Store> Committer<S> {
                 continue;
             }
             match self.judge(&write, &formed, full.as_ref()) {
-                Ok(Judgement::Store) => {
+                Ok(Judgement::Store { replaces }) => {
                     self.state.metrics.wrote("applied");
-                    formed.store(write);
+                    formed.store(write, replaces);
                 }
                 Ok(Judgement::Beaten) => {
                     self.state.metrics.wrote("late");
@@ -157,7 +199,9 @@ impl<S: Store> Committer<S> {
         };
         let timestamp = write.pair.timestamp;
         if timestamp > best.timestamp {
-            return full.map_or(Ok(Judgement::Store), |full| Err(full.clone()));
+            let replaces = best.timestamp;
+            let store = Ok(Judgement::Store { replaces });
+            return full.map_or(store, |full| Err(full.clone()));
         }
         if timestamp == best.timestamp && write.pair.checksum != best.checksum {
             self.state.metrics.violated("timestamp_conflict");
@@ -260,6 +304,9 @@ impl<S: Store> Committer<S> {
     }
 }
 
+/// How much is counted at once for digests: a write that waits for it waits less than for a sync.
+const COUNTED_BYTES: usize = 256 << 10;
+
 /// Writes that are committed together.
 #[derive(Default)]
 struct Batch {
@@ -268,7 +315,10 @@ struct Batch {
 }
 
 enum Judgement {
-    Store,
+    /// In the place of what has this timestamp, on disk or in the batch.
+    Store {
+        replaces: Timestamp,
+    },
     Beaten,
 }
 
@@ -277,6 +327,8 @@ enum Judgement {
 struct Formed {
     /// What to store, each key once.
     pairs: Vec<(Key, Pair)>,
+    /// The timestamps of what these replace on disk, zero where there is nothing.
+    replaced: Vec<Timestamp>,
     /// Where in `pairs` a key is.
     place: HashMap<Key, usize>,
     /// To be acknowledged once `pairs` are durable.
@@ -287,12 +339,13 @@ struct Formed {
 
 impl Formed {
     /// Takes a write that beats what its key has, in this batch too.
-    fn store(&mut self, write: QueuedWrite) {
+    fn store(&mut self, write: QueuedWrite, replaces: Timestamp) {
         match self.place.get(&write.key) {
             Some(&place) => self.pairs[place].1 = write.pair,
             None => {
                 self.place.insert(write.key.clone(), self.pairs.len());
                 self.pairs.push((write.key, write.pair));
+                self.replaced.push(replaces);
             }
         }
         self.acknowledged.push(write.answer);

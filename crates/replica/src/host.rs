@@ -6,8 +6,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError,
-    ReplicaId, Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use crate::{LocalReplica, Store};
@@ -88,6 +88,15 @@ impl<S: Store> Replica for ReplicaHost<S> {
         timeout: Duration,
     ) -> Result<Page, ReplicaError> {
         self.current().scan(fence, request, timeout).await
+    }
+
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        self.current().digest(fence, request, timeout).await
     }
 
     async fn adopt(

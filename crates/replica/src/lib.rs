@@ -15,6 +15,7 @@
 mod args;
 mod boot;
 mod committer;
+mod digests;
 mod directory_disk;
 pub mod disk;
 mod host;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError,
-    ReplicaId, Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
+use crate::digests::Count;
 use crate::queue::CommitQueue;
 use crate::state::State;
 use crate::{CommitLimits, Committer, InstanceDirectory, ReplicaMetrics, Store};
@@ -80,6 +81,7 @@ impl<S: Store> LocalReplica<S> {
             entries,
             limits: options.limits,
             reserved_bytes: options.reserved_bytes,
+            count: Count::UpTo(None),
             instance: options.instance,
         };
         (Self { state, queue }, committer)
@@ -159,6 +161,17 @@ impl<S: Store> Replica for LocalReplica<S> {
                 .map_err(|error| state.disk_error(error))
         };
         state.fenced(fence, page)
+    }
+
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        _: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let _in_flight = self.state.metrics.begin("digest");
+        let state = &self.state;
+        state.fenced(fence, || Ok(state.digests.digest(*request)))
     }
 
     async fn adopt(

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use prometheus::Registry;
-use quorate_proto::{ReplicaService, transport};
+use quorate_proto::ReplicaService;
+use quorate_proto::transport::{self, Routes};
+use quorate_proto::v1::replica_server;
 use quorate_register::ReplicaId;
 use quorate_runtime::{Admin, BuildInfo, Readiness, Shutdown, SystemEntropy, listener, metrics};
 use serde_json::Value;
@@ -128,7 +130,8 @@ pub async fn serve<S: Store>(
         stop_accepting: shutdown.stop_accepting.clone(),
         cut: shutdown.cancel.clone(),
     };
-    transport::serve_role(service, listener, phases).await?;
+    let names = [replica_server::SERVICE_NAME];
+    transport::serve_role(&names, Routes::new(service), listener, phases).await?;
     Ok(())
 }
 

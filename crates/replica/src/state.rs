@@ -9,6 +9,7 @@ use quorate_register::fence::check_target;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{Fence, HeldConfig, Key, Pair, ReplicaError, ReplicaId, Timestamp};
 
+use crate::digests::Digests;
 use crate::{ReplicaMetrics, Store, StoreError};
 
 /// What is remembered of a key's durable pair to compare writes with.
@@ -42,6 +43,8 @@ pub(crate) struct State<S> {
     /// the pair becomes visible, so that a reader who has seen the pair never meets an older
     /// stamp, under which a new write would be taken for a late one.
     stamps: Cache<Key, Stamp>,
+    /// By which the replica is compared with others.
+    pub(crate) digests: Digests,
     /// Why the disk counts as lost, once it does.
     lost: OnceLock<String>,
     /// Whether anything is served: nothing is before the boot is admitted.
@@ -69,6 +72,7 @@ impl<S: Store> State<S> {
             metrics,
             config: RwLock::new(config),
             stamps: Cache::new(cached_stamps),
+            digests: Digests::new(),
             lost: OnceLock::new(),
             admitted: AtomicBool::new(admitted),
             retired: AtomicBool::new(false),

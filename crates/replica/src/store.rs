@@ -39,7 +39,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Corrupt`] when its checksum does not match.
     fn read(&self, key: &Key) -> Result<Option<Pair>, StoreError>;
 
-    /// A page of all durable pairs, in the order of their keys.
+    /// A page of all durable pairs, in the order of
+    /// [`scan_order`](quorate_register::scan_order).
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a checksum does not match.

@@ -7,6 +7,7 @@
 
 mod boot;
 mod config;
+pub mod digest;
 pub mod exchange;
 mod fence;
 pub mod operation;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Boot, Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tokio::time::Instant;
 use tonic::transport::Channel;
@@ -169,6 +169,15 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         timeout: Duration,
     ) -> Result<Page, ReplicaError> {
         self.plain.scan(fence, request, timeout).await
+    }
+
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        self.plain.digest(fence, request, timeout).await
     }
 
     async fn adopt(

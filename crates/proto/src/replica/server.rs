@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use super::wire::Exchanged;
 
 use crate::convert::refusal::refusal;
-use crate::convert::{replica as convert, scan};
+use crate::convert::{digest, replica as convert, scan};
 use crate::exchange::{Attended, MAX_MESSAGE_BYTES};
 use crate::v1::{local_read_response, local_read_timestamp_response, replica_server};
 use crate::{Limits, deadline, v1};
@@ -135,6 +135,24 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
             Err(error) => v1::ScanResponse {
                 refusal: Some(refuse(&error)?),
                 ..v1::ScanResponse::default()
+            },
+        }))
+    }
+
+    async fn digest(
+        &self,
+        request: Request<v1::DigestRequest>,
+    ) -> Result<Response<v1::DigestResponse>, Status> {
+        let (timeout, request) = open(request);
+        let result = async {
+            let (fence, request) = digest::digest(request)?;
+            self.replica.digest(&fence, &request, timeout?).await
+        };
+        Ok(Response::new(match result.await {
+            Ok(digest) => digest::digest_answer(&digest),
+            Err(error) => v1::DigestResponse {
+                refusal: Some(refuse(&error)?),
+                ..v1::DigestResponse::default()
             },
         }))
     }

@@ -14,9 +14,9 @@ use quorate_proto::{Limits, RegisterService, ReplicaService, StatusSource, v1};
 use quorate_register::fence::judge_adoption;
 use quorate_register::retirement::judge_retirement;
 use quorate_register::{
-    Boot, Config, DiskBoots, Entropy, Entry, Epoch, Fence, HeldConfig, Identity, Key, Member, OpId,
-    OperationError, Page, PageRequest, Pair, Register, Replica, ReplicaError, ReplicaId, Timestamp,
-    Version, Write,
+    Boot, Config, DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entropy, Entry, Epoch, Fence,
+    HeldConfig, Identity, Key, Member, OpId, OperationError, Page, PageRequest, Pair, Register,
+    Replica, ReplicaError, ReplicaId, Timestamp, Version, Write, bucket_of, pair_hash, scan_order,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -251,9 +251,13 @@ impl Replica for MemoryReplica {
     ) -> Result<Page, ReplicaError> {
         let _running = self.enter(fence, request.after.as_ref(), timeout).await?;
         let pairs = self.pairs.lock().unwrap();
-        let behind = pairs
+        let after = request.after.as_ref();
+        let mut behind: Vec<_> = pairs
             .iter()
-            .filter(|(key, _)| request.after.as_ref().is_none_or(|after| *key > after));
+            .filter(|(key, _)| after.is_none_or(|after| scan_order(key, after).is_gt()))
+            .filter(|(key, _)| request.buckets.contains(bucket_of(key)))
+            .collect();
+        behind.sort_by(|a, b| scan_order(a.0, b.0));
         let mut page = Page {
             last: true,
             ..Page::default()
@@ -268,6 +272,27 @@ impl Replica for MemoryReplica {
             page.pairs.push((key.clone(), pair.clone()));
         }
         Ok(page)
+    }
+
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let _running = self.enter(fence, None, timeout).await?;
+        let mut sums = Box::new([0u64; DIGEST_SUMS]);
+        for (key, pair) in &*self.pairs.lock().unwrap() {
+            let [group, within] = bucket_of(key).to_be_bytes();
+            let place = match *request {
+                DigestRequest::Groups => group,
+                DigestRequest::Buckets(wanted) if wanted == group => within,
+                DigestRequest::Buckets(_) => continue,
+            };
+            let sum = &mut sums[usize::from(place)];
+            *sum = sum.wrapping_add(pair_hash(key, pair.timestamp));
+        }
+        Ok(Digest::Sums(sums))
     }
 
     async fn adopt(

@@ -16,31 +16,18 @@ pub enum OpenError {
         /// Who holds it, as far as it says.
         process: Option<u32>,
     },
-    /// A newer program wrote it.
+    /// A program of another version wrote it.
     #[error(
-        "{} has data format {found}; this program reads format {supported} and must be upgraded",
+        "{} has data format {found}; this program reads format {supported} only: use the program of the other format",
         path.display()
     )]
-    NewerVersion {
+    OtherVersion {
         /// The data directory.
         path: PathBuf,
         /// The format on the disk.
         found: u32,
-        /// The newest format this program reads.
+        /// The format this program reads.
         supported: u32,
-    },
-    /// A program from before the first release wrote it.
-    #[error(
-        "{} has data format {found}; this program reads format {oldest} and newer: give an empty folder",
-        path.display()
-    )]
-    OlderVersion {
-        /// The data directory.
-        path: PathBuf,
-        /// The format on the disk.
-        found: u32,
-        /// The oldest format this program reads.
-        oldest: u32,
     },
     /// The folder has other contents than a replica's.
     #[error(

@@ -21,9 +21,6 @@ const MAGIC: &[u8; 8] = b"QUORATE\n";
 /// The format of the whole directory. Any change that an older program would misread raises it.
 pub(super) const FORMAT_VERSION: u32 = 2;
 
-/// The oldest format that this program reads.
-const OLDEST_VERSION: u32 = 2;
-
 /// What a disk is given when it is initialised, and keeps for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity {
@@ -75,18 +72,11 @@ impl Identity {
         if fields.u32() != Some(crc32c::crc32c(&bytes[..12])) {
             return Err(lost());
         }
-        if found > FORMAT_VERSION {
-            return Err(OpenError::NewerVersion {
+        if found != FORMAT_VERSION {
+            return Err(OpenError::OtherVersion {
                 path: path.parent().unwrap_or(path).to_owned(),
                 found,
                 supported: FORMAT_VERSION,
-            });
-        }
-        if found < OLDEST_VERSION {
-            return Err(OpenError::OlderVersion {
-                path: path.parent().unwrap_or(path).to_owned(),
-                found,
-                oldest: OLDEST_VERSION,
             });
         }
         let identity = Self {

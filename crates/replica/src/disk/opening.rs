@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
+use quorate_register::Key;
 
 use super::backlog::{Backlog, Sealed};
 use super::boot_file::BootFile;
@@ -120,9 +121,12 @@ impl Replay for Replayer<'_> {
                 let problem = format!("frame {lsn} of the log has a record that does not fit");
                 crate::StoreError::Corrupt { problem }
             })?;
-            self.keys.insert(&key);
+            let key = Key::new(key).map_err(|error| crate::StoreError::Corrupt {
+                problem: format!("frame {lsn} of the log has a wrong key: {error}"),
+            })?;
+            self.keys.insert(key.bytes());
             if lsn > self.covered {
-                self.table.insert(key, stored, lsn);
+                self.table.insert(&key, stored, lsn);
             }
         }
         Ok(())

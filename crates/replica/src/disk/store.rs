@@ -112,9 +112,12 @@ impl Store for DiskStore {
     fn scan(&self, request: &PageRequest) -> Result<Page, StoreError> {
         let mut page = Page::default();
         let mut page_bytes = 0;
-        for entry in self.shared.table.after(request.after.as_ref()) {
+        for entry in self
+            .shared
+            .table
+            .after(request.after.as_ref(), request.buckets)
+        {
             let (key, stored) = entry?;
-            let key = Key::new(key).map_err(|error| self.corrupt("a key", error))?;
             let pair = self.decode(&key, &stored)?;
             page_bytes += key.bytes().len() + pair.value.as_ref().map_or(0, Bytes::len);
             if page_bytes > request.max_bytes && !page.pairs.is_empty() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use super::ReplicaHost;
@@ -93,6 +93,19 @@ impl Replica for SimulatedReplica {
         let method = Method::Scan(*fence, request.clone());
         match self.call(method, timeout).await? {
             Returned::Page(page) => Ok(page),
+            other => unreachable!("{KIND}: {other:?}"),
+        }
+    }
+
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let method = Method::Digest(*fence, *request);
+        match self.call(method, timeout).await? {
+            Returned::Digest(digest) => Ok(digest),
             other => unreachable!("{KIND}: {other:?}"),
         }
     }

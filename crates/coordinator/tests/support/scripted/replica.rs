@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tokio::time::Instant;
 
@@ -85,6 +85,19 @@ impl Replica for Scripted {
         let seen = Seen::fenced("scan", fence, timeout);
         self.play(seen, |replica| async move {
             replica.scan(fence, request, timeout).await
+        })
+        .await
+    }
+
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let seen = Seen::fenced("digest", fence, timeout);
+        self.play(seen, |replica| async move {
+            replica.digest(fence, request, timeout).await
         })
         .await
     }
