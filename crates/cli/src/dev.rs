@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use prometheus::Registry;
 use quorate_coordinator::membership::{
-    BootstrapError, ConfigStore, Directory, FileConfigStore, StoredConfig, bootstrap,
+    BootCounters, BootstrapError, ConfigStore, Directory, FileBootCounters, FileConfigStore,
+    StoredConfig, admit_all, bootstrap,
 };
 use quorate_coordinator::{Agreement, CoordinatorParts, MembershipArgs, OperationArgs};
 use quorate_register::{Config, MAX_GROUP_MEMBERS, MemberSet};
@@ -123,6 +124,8 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
             workload: store.replicas,
             options: args.membership.options(),
         }),
+        boot_counters: Some(store.boot_counters),
+        volumes: None,
         registry: registry.clone(),
     };
     let (role, mut readiness) = quorate_coordinator::start(parts, &shutdown)?;
@@ -157,6 +160,7 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
 struct OpenStore {
     replicas: Arc<DevReplicas>,
     config_store: Arc<dyn ConfigStore>,
+    boot_counters: Arc<dyn BootCounters>,
     /// How many replicas there are to begin with.
     count: usize,
     /// Ends when the disk of one of them fails.
@@ -171,6 +175,7 @@ async fn open_store(
     let folder = &args.data_dir;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let config_store = FileConfigStore::new(folder.join("config.json"));
+    let boot_counters = FileBootCounters::beside(&folder.join("config.json"));
     let stored = config_store.read().await?;
     let (replicas, failed) = DevReplicas::new(folder, &args.limits, registry, shutdown);
     let replicas = Arc::new(replicas);
@@ -200,6 +205,9 @@ async fn open_store(
             );
         }
     }
+    let config = stored.as_ref().map(|stored| &*stored.config);
+    // Nobody else would before the first config is made.
+    admit_all(&*replicas, &boot_counters, None, config, BOOTSTRAP_LIMIT).await?;
     if let Some(stored) = &stored {
         check_majority(&*replicas, &stored.config, folder).await?;
     }
@@ -207,6 +215,7 @@ async fn open_store(
         make_first_config(&*replicas, &config_store).await?;
     }
     Ok(OpenStore {
+        boot_counters: Arc::new(boot_counters),
         replicas,
         config_store: Arc::new(config_store),
         count,

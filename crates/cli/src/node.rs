@@ -112,6 +112,8 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
         options: args.operations.options(),
         directory: Arc::new(remote_directory(own, &args.peers)?),
         agreement: None,
+        boot_counters: None,
+        volumes: None,
         registry: registry.clone(),
     };
     let (role, readiness) = quorate_coordinator::start(parts, &shutdown)?;

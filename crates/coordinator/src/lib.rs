@@ -6,6 +6,7 @@
 //! - [`membership`] knows the config, proves it active, and reaches its members.
 //! - [`reconfiguration`] changes the members.
 
+mod admission;
 mod args;
 mod coordinator;
 mod live;

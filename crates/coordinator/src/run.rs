@@ -15,10 +15,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::admission::keep_admitting;
 use crate::args::{AddressProblem, remote_directory};
 use crate::membership::{
-    ConfigStore, Directory, FileConfigStore, FixedDirectory, ListedWorkload, Membership, Workload,
-    load,
+    BootCounters, ConfigStore, Directory, FileBootCounters, FileConfigStore, FixedDirectory,
+    ListedWorkload, Membership, Volumes, Workload, load,
 };
 use crate::reconfiguration::{
     ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
@@ -51,6 +52,11 @@ pub struct CoordinatorParts {
     /// Where the agreed config lies, if anywhere but at the replicas. Without it the members
     /// are never changed.
     pub agreement: Option<Agreement>,
+    /// Where the boots of all disks are counted. Without it nobody is admitted, so no replica
+    /// may require it.
+    pub boot_counters: Option<Arc<dyn BootCounters>>,
+    /// Which volumes the disks lie on, if that can be told.
+    pub volumes: Option<Arc<dyn Volumes>>,
     /// Where its metrics go.
     pub registry: Registry,
 }
@@ -81,6 +87,7 @@ pub async fn run(
     let grpc = listener::bind(&args.listen, "--listen").await?;
     let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
     let directory = remote_directory(FixedDirectory::default(), &args.replicas)?;
+    let boot_counters = args.config_file.as_deref().map(FileBootCounters::beside);
     let options = args.membership.options();
     let agreement = args
         .config_file
@@ -89,6 +96,8 @@ pub async fn run(
         options: args.operations.options(),
         directory: Arc::new(directory),
         agreement,
+        boot_counters: boot_counters.map(|counters| Arc::new(counters) as _),
+        volumes: None,
         registry: registry.clone(),
     };
     let (role, readiness) = start(parts, &shutdown)?;
@@ -139,7 +148,7 @@ pub fn start(
         parts.options,
         membership.clone(),
         entropy.clone(),
-        metrics,
+        metrics.clone(),
         shutdown.cancel.clone(),
     ));
     let reconfigurer = parts.agreement.as_ref().map(|agreement| {
@@ -157,6 +166,13 @@ pub fn start(
     let reconfigurer = reconfigurer.transpose()?;
     let (ready, readiness) = watch::channel(Readiness::NotReady(membership.why_not_ready()));
     let cancel = shutdown.cancel.clone();
+    if let Some(counters) = parts.boot_counters {
+        let (cancel, membership) = (shutdown.cancel.clone(), membership.clone());
+        let admitting = keep_admitting(membership, counters, parts.volumes, metrics);
+        shutdown.background.spawn(async move {
+            cancel.run_until_cancelled(admitting).await;
+        });
+    }
     let config_store = parts.agreement.map(|agreement| agreement.config_store);
     let loading = find_config(membership, config_store, ready);
     shutdown.background.spawn(async move {

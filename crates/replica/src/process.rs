@@ -6,8 +6,9 @@ use std::thread;
 use futures::executor::block_on;
 use tokio::sync::oneshot;
 
-use crate::{Ended, LocalReplica, ReplicaHost, ReplicaMetrics, ReplicaOptions, Store, StoreError};
-use crate::{RunError, disk};
+use crate::{
+    Ended, LocalReplica, ReplicaHost, ReplicaMetrics, ReplicaOptions, RunError, Store, StoreError,
+};
 
 /// The disk of a replica, which is opened again once it is retired.
 pub trait Disk: Send + Sync + 'static {
@@ -132,48 +133,4 @@ fn start_thread<S: Store>(
     let thread = thread::Builder::new().name(name).spawn(work);
     thread.map_err(RunError::Thread)?;
     Ok((replica, CommitThread { ended }))
-}
-
-/// A data directory as a replica's disk.
-pub struct DirectoryDisk {
-    /// The folder.
-    pub path: std::path::PathBuf,
-    /// How much memory and disk its store may take.
-    pub store: disk::Options,
-    /// The options of the replica on it; who it is and whether it is admitted is read from
-    /// the folder.
-    pub replica: ReplicaOptions,
-    /// Whether it serves only once a coordinator admitted its boot.
-    pub require_admission: bool,
-    /// Where its randomness comes from.
-    pub entropy: Arc<dyn quorate_register::Entropy>,
-    /// The file system.
-    pub files: Arc<dyn disk::Files>,
-}
-
-impl Disk for DirectoryDisk {
-    type Store = Arc<disk::DiskStore>;
-
-    fn open(&self) -> Result<(Self::Store, ReplicaOptions), RunError> {
-        let entropy = &*self.entropy;
-        let files = self.files.clone();
-        let directory = disk::DataDirectory::open_with(files, &self.path, &self.store, entropy)?;
-        let store = directory.store().clone();
-        let instance = self.replica.instance.as_ref();
-        let begin = crate::begin_boot(&store, self.require_admission, instance, entropy);
-        let options = ReplicaOptions {
-            replica_id: directory.replica_id(),
-            admitted: block_on(begin)?,
-            ..self.replica.clone()
-        };
-        let (replica_id, pod) = (options.replica_id, &options.pod);
-        if !options.admitted {
-            tracing::info!(pod, %replica_id, "waits until a coordinator admits it");
-        }
-        Ok((store, options))
-    }
-
-    fn release(&self, store: &Self::Store) {
-        store.release();
-    }
 }

@@ -12,11 +12,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::args::{MESSAGE_LIMITS, OBSERVE_INTERVAL};
-use crate::disk::{OpenError, SystemFiles};
-use crate::process::{DirectoryDisk, RunningReplica, start};
+use crate::disk::OpenError;
+use crate::process::{RunningReplica, start};
 use crate::{
-    AdmissionArgs, InstanceDirectory, ReplicaArgs, ReplicaHost, ReplicaMetrics, ReplicaOptions,
-    Store, StoreArgs, StoreError,
+    AdmissionArgs, DirectoryDisk, InstanceDirectory, ReplicaArgs, ReplicaHost, ReplicaMetrics,
+    ReplicaOptions, Store, StoreArgs, StoreError,
 };
 
 /// Why a replica ends before it is asked to.
@@ -62,16 +62,13 @@ pub fn open(
     }
     let entropy = Arc::new(SystemEntropy);
     let disk = DirectoryDisk {
-        path: args.data_dir.clone(),
         store: args.limits.disk_options(),
         replica: ReplicaOptions {
             instance: admission.instance_dir.clone().map(InstanceDirectory::new),
-            // The disk says who it is when it is opened.
             ..args.limits.options(ReplicaId::random(&*entropy), pod)
         },
         require_admission: admission.require_admission,
-        entropy,
-        files: Arc::new(SystemFiles),
+        ..DirectoryDisk::new(&args.data_dir, pod, entropy.clone())
     };
     let metrics = ReplicaMetrics::new(registry, pod)?;
     start(disk, metrics)

@@ -84,8 +84,12 @@ impl DevReplicas {
             limits: self.limits.clone(),
         };
         let registry = self.registry.clone();
-        let opening =
-            move || quorate_replica::open(&store, &AdmissionArgs::default(), &pod, &registry);
+        // An old copy of a folder is noticed as in a cluster.
+        let admission = AdmissionArgs {
+            require_admission: true,
+            instance_dir: None,
+        };
+        let opening = move || quorate_replica::open(&store, &admission, &pod, &registry);
         let running = tokio::task::spawn_blocking(opening).await??;
         let (replica, mut committer) = (running.replica, running.committer);
         let held = replica.config();
