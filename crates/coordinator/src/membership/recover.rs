@@ -165,13 +165,31 @@ fn highest(found: &[(String, Identity)], problems: &[String]) -> Result<Arc<Conf
         let problems = problems.join("; ");
         return Err(RecoverError::Nothing { problems });
     };
-    let rivals = held().filter(|(_, config)| {
-        config.cluster_id() != highest.cluster_id()
-            || config.epoch() == highest.epoch() && config.id() != highest.id()
-    });
-    let rivals: Vec<_> = rivals.collect();
-    if rivals.is_empty() {
-        return Ok(highest);
+    let one_cluster = held().all(|(_, config)| config.cluster_id() == highest.cluster_id());
+    let mut rivals: Vec<_> = held()
+        .map(|(_, config)| config)
+        .filter(|config| config.epoch() == highest.epoch())
+        .collect();
+    rivals.sort_unstable_by_key(|config| config.id());
+    rivals.dedup_by_key(|config| config.id());
+    // Whoever does not answer may hold any of them.
+    let may_be_active = |config: &Arc<Config>| {
+        config.is_activated_by(|id| {
+            let answer = found.iter().find(|(_, identity)| identity.replica_id == id);
+            let held = answer.map(|(_, identity)| identity.config.as_ref());
+            held.is_none_or(|held| held.is_some_and(|it| it.config.id() == config.id()))
+        })
+    };
+    let possible: Vec<_> = rivals
+        .iter()
+        .filter(|config| may_be_active(config))
+        .collect();
+    match possible[..] {
+        _ if !one_cluster => {}
+        [one] => return Ok(one.clone()),
+        // None of them was ever active, so any of them will do.
+        [] => return Ok(highest),
+        [..] => {}
     }
     let says = |(pod, config): (String, Arc<Config>)| {
         let (cluster, id, epoch) = (config.cluster_id(), config.id(), config.epoch());

@@ -7,13 +7,16 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use quorate_coordinator::membership::Membership;
+use quorate_coordinator::reconfiguration::{
+    ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
+};
 use quorate_coordinator::{
     Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveCounts, LiveSnapshot,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::ConfigObject;
 use super::request::{Operation, OperationAnswer};
+use super::{ConfigObject, Wanted};
 use crate::gate::Gate;
 use crate::judge::Judge;
 use crate::network::{Host, Link, Served};
@@ -28,6 +31,8 @@ pub(crate) struct Surroundings {
     pub(crate) replicas: Vec<(String, Arc<Link<ReplicaHost>>)>,
     /// Where the config lies.
     pub(crate) object: Arc<ConfigObject>,
+    /// What people want of the members.
+    pub(crate) wanted: Arc<Wanted>,
     /// Who judges what operations return.
     pub(crate) judge: Arc<Judge>,
 }
@@ -38,6 +43,9 @@ pub(crate) struct CoordinatorHost {
     this: Weak<Self>,
     pub(super) name: String,
     options: CoordinatorOptions,
+    changes: Option<ReconfigurationOptions>,
+    /// How many replicas the first config has.
+    pub(super) first_members: usize,
     /// How long each step of finding a config waits for the replicas.
     pub(super) find_limit: Duration,
     /// Whether it asks replicas on exchanges, and not call by call.
@@ -81,6 +89,8 @@ impl CoordinatorHost {
                 operations_in_flight: settings.operations_in_flight,
                 ..CoordinatorOptions::default()
             },
+            changes: settings.changes,
+            first_members: settings.replicas,
             find_limit: settings.find_limit,
             exchanges: settings.exchanges,
             surroundings,
@@ -102,10 +112,11 @@ impl CoordinatorHost {
         let metrics = metrics.expect("the registry is empty");
         let directory = Arc::new(self.directory());
         let membership = Membership::new(directory, self.entropy.clone(), metrics.clone());
+        let membership = Arc::new(membership);
         let stop = CancellationToken::new();
         let coordinator = Arc::new(Coordinator::new(
             self.options.clone(),
-            Arc::new(membership),
+            membership.clone(),
             self.entropy.clone(),
             metrics,
             stop.clone(),
@@ -119,16 +130,37 @@ impl CoordinatorHost {
         state.process = Some(process.clone());
         self.note("coordinator started", &"starts");
         let this = self.this.clone();
+        let reconfigurer = self.reconfigurer(&process, membership);
         tokio::spawn(async move {
             let Some(host) = this.upgrade() else { return };
+            let work = async {
+                host.find_config(&process.coordinator).await;
+                if let Some(reconfigurer) = reconfigurer {
+                    reconfigurer.run().await;
+                }
+            };
             tokio::select! {
                 biased;
                 () = process.dead.cancelled() => {}
                 () = process.stop.cancelled() => {}
-                () = host.gate.hold(host.find_config(&process.coordinator)) => {}
+                () = host.gate.hold(work) => {}
             }
         });
         true
+    }
+
+    /// What changes the members, if this run does.
+    fn reconfigurer(&self, process: &Process, membership: Arc<Membership>) -> Option<Reconfigurer> {
+        let metrics = ReconfigurationMetrics::new(&Registry::new());
+        Some(Reconfigurer::new(ReconfigurerParts {
+            options: self.changes?,
+            membership,
+            config_store: self.surroundings.object.clone(),
+            workload: self.surroundings.wanted.clone(),
+            entropy: self.entropy.clone(),
+            metrics: metrics.expect("the registry is empty"),
+            live: process.coordinator.live_counts(),
+        }))
     }
 
     pub(super) fn note(&self, kind: &'static str, text: &dyn fmt::Display) {
