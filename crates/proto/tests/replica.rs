@@ -66,15 +66,9 @@ async fn every_method_is_carried() {
     let boots = remote.identify(PATIENCE).await.unwrap().boots;
     assert_eq!(boots.admitted, Some(boot));
     assert_eq!(boots.volume.as_deref(), Some("claim"));
-    let config = remote
-        .identify(PATIENCE)
-        .await
-        .unwrap()
-        .config
-        .unwrap()
-        .config;
-    let refused = remote.retire(replica.id, &config, PATIENCE).await;
-    assert!(matches!(refused, Err(ReplicaError::Invalid { .. })));
+    let held = identity_config(&remote).await;
+    let refused = remote.retire(replica.id, &held, PATIENCE);
+    assert!(matches!(refused.await, Err(ReplicaError::Invalid { .. })));
 
     let a = key("a");
     assert_eq!(
@@ -92,6 +86,11 @@ async fn every_method_is_carried() {
     }
     let read = remote.local_read(&fence, &a, PATIENCE).await;
     assert_eq!(read, Ok(Pair::new(&a, timestamp(3), None)));
+}
+
+async fn identity_config(remote: &RemoteReplica) -> Arc<Config> {
+    let identity = remote.identify(PATIENCE).await.unwrap();
+    identity.config.unwrap().config
 }
 
 #[tokio::test]
