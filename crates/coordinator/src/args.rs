@@ -12,6 +12,7 @@ use quorate_runtime::telemetry::LogArgs;
 use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 
 use crate::membership::{Directory, FixedDirectory};
+use crate::repair::RepairOptions;
 use crate::{Backoff, CoordinatorOptions, QuorumOptions};
 
 /// The active role of Quorate: performs the operations of clients by quorum calls to replicas.
@@ -114,6 +115,18 @@ pub struct OperationArgs {
         default_value_t = 4096
     )]
     pub background_writes: usize,
+
+    /// How often the members are compared, so that those that missed writes catch up.
+    #[arg(long, env = "QUORATE_REPAIR_INTERVAL", value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    pub repair_interval: Duration,
+
+    /// How many keys a second are copied to members that missed them, at most.
+    #[arg(long, env = "QUORATE_REPAIR_RATE", value_name = "KEYS", value_parser = keys_per_second, default_value = "200000")]
+    pub repair_rate: u64,
+
+    /// The same while this coordinator has operations in flight.
+    #[arg(long, env = "QUORATE_REPAIR_BUSY_RATE", value_name = "KEYS", value_parser = keys_per_second, default_value = "10000")]
+    pub repair_busy_rate: u64,
 }
 
 fn value_size(text: &str) -> Result<u64, String> {
@@ -133,6 +146,15 @@ fn in_flight(text: &str) -> Result<u64, String> {
     let count = count.filter(|count| (1..=MOST_IN_FLIGHT).contains(count));
     count.ok_or_else(|| format!("it is a number from 1 to {MOST_IN_FLIGHT}"))
 }
+
+fn keys_per_second(text: &str) -> Result<u64, String> {
+    let rate = text.parse().ok();
+    let rate = rate.filter(|rate| (1..=MOST_KEYS_PER_SECOND).contains(rate));
+    rate.ok_or_else(|| format!("it is a number from 1 to {MOST_KEYS_PER_SECOND}"))
+}
+
+/// More than any store copies.
+const MOST_KEYS_PER_SECOND: u64 = 1_000_000_000;
 
 impl OperationArgs {
     /// The limits of messages.
@@ -157,6 +179,12 @@ impl OperationArgs {
             operations_in_flight: self.max_in_flight as usize,
             bytes_in_flight: usize::try_from(self.max_bytes_in_flight).unwrap_or(usize::MAX),
             max_value_bytes: self.max_value_size as usize,
+            repair: RepairOptions {
+                interval: self.repair_interval,
+                rate: self.repair_rate,
+                busy_rate: self.repair_busy_rate,
+                ..RepairOptions::default()
+            },
             ..CoordinatorOptions::default()
         }
     }

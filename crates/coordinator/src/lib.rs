@@ -16,6 +16,7 @@ mod outcome;
 mod quorum;
 pub mod reconfiguration;
 mod refusals;
+pub mod repair;
 mod run;
 mod status;
 mod status_source;

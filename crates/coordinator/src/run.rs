@@ -17,6 +17,7 @@ use crate::args::{AddressProblem, remote_directory};
 use crate::membership::{
     ConfigStore, Directory, FileConfigStore, FixedDirectory, Membership, load,
 };
+use crate::repair::{RepairMetrics, Repairer, RepairerParts};
 use crate::{Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions};
 
 /// Why a coordinator ends before it is asked to.
@@ -99,13 +100,25 @@ pub fn start(
     let entropy = Arc::new(SystemEntropy);
     let membership = Membership::new(parts.directory, entropy.clone(), metrics.clone());
     let membership = Arc::new(membership);
+    let repair = parts.options.repair;
     let coordinator = Arc::new(Coordinator::new(
         parts.options,
         membership.clone(),
-        entropy,
+        entropy.clone(),
         metrics,
         shutdown.cancel.clone(),
     ));
+    let repairer = Repairer::new(RepairerParts {
+        options: repair,
+        membership: membership.clone(),
+        entropy,
+        metrics: RepairMetrics::new(&parts.registry)?,
+        live: coordinator.live_counts(),
+    });
+    let cancel = shutdown.cancel.clone();
+    shutdown.background.spawn(async move {
+        cancel.run_until_cancelled(repairer.run()).await;
+    });
     let (ready, readiness) = watch::channel(Readiness::NotReady(membership.why_not_ready()));
     let cancel = shutdown.cancel.clone();
     let loading = find_config(membership, parts.config_store, ready);

@@ -9,7 +9,8 @@ use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, Pair, ReplicaError, Write, majority,
+    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, Pair, ReplicaError, Write,
+    majority, scan_order,
 };
 use tokio::time::Instant;
 
@@ -69,7 +70,7 @@ pub(super) trait Observer: Send + Sync {
 /// *Seal, then scan*: every page is read under the joint epoch, which a replica serves only once
 /// it durably is there. So whatever an operation of an older epoch stored at a majority was stored
 /// before, and one of the members that are read has it. The members are read in step, in the
-/// order of the keys, so that each key is written once, and not where it already is.
+/// order of scans, so that each key is written once, and not where it already is.
 pub(super) async fn transfer(
     view: &View,
     options: &TransferOptions,
@@ -193,6 +194,7 @@ impl Transfer<'_> {
         let target = self.view.target(member);
         let request = PageRequest {
             after: after.cloned(),
+            buckets: Buckets::ALL,
             max_bytes: self.options.page_bytes,
         };
         let limit = self.options.request_timeout;
@@ -341,7 +343,7 @@ fn merge(sources: &mut [Source], origin: Epoch) -> Vec<Item> {
 
 /// The order of scans; of one key, the largest timestamp first.
 fn earlier(a: &Key, b: &Key, x: &Pair, y: &Pair) -> Ordering {
-    a.cmp(b).then(y.timestamp.cmp(&x.timestamp))
+    scan_order(a, b).then(y.timestamp.cmp(&x.timestamp))
 }
 
 /// The fence of the epoch before, under which nothing is sealed.
