@@ -33,7 +33,7 @@ impl Default for RepairOptions {
             interval: Duration::from_secs(5),
             second_look: Duration::from_millis(500),
             page_bytes: 128 << 10,
-            ranges: 4,
+            ranges: 16,
             writes_in_flight: 256,
             rate: 200_000,
             busy_rate: 10_000,

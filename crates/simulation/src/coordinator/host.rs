@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use quorate_coordinator::membership::Membership;
+use quorate_coordinator::repair::{RepairMetrics, RepairOptions, Repairer, RepairerParts};
 use quorate_coordinator::{
     Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveCounts, LiveSnapshot,
 };
@@ -38,6 +39,7 @@ pub(crate) struct CoordinatorHost {
     this: Weak<Self>,
     pub(super) name: String,
     options: CoordinatorOptions,
+    repair: Option<RepairOptions>,
     /// How long each step of finding a config waits for the replicas.
     pub(super) find_limit: Duration,
     /// Whether it asks replicas on exchanges, and not call by call.
@@ -81,6 +83,7 @@ impl CoordinatorHost {
                 operations_in_flight: settings.operations_in_flight,
                 ..CoordinatorOptions::default()
             },
+            repair: settings.repair,
             find_limit: settings.find_limit,
             exchanges: settings.exchanges,
             surroundings,
@@ -98,14 +101,16 @@ impl CoordinatorHost {
         if state.process.is_some() || state.stopped {
             return false;
         }
-        let metrics = CoordinatorMetrics::new(&Registry::new());
+        let registry = Registry::new();
+        let metrics = CoordinatorMetrics::new(&registry);
         let metrics = metrics.expect("the registry is empty");
         let directory = Arc::new(self.directory());
         let membership = Membership::new(directory, self.entropy.clone(), metrics.clone());
+        let membership = Arc::new(membership);
         let stop = CancellationToken::new();
         let coordinator = Arc::new(Coordinator::new(
             self.options.clone(),
-            Arc::new(membership),
+            membership.clone(),
             self.entropy.clone(),
             metrics,
             stop.clone(),
@@ -118,6 +123,16 @@ impl CoordinatorHost {
         state.all.push(coordinator.live_counts());
         state.process = Some(process.clone());
         self.note("coordinator started", &"starts");
+        if let Some(options) = self.repair {
+            let repairer = Repairer::new(RepairerParts {
+                options,
+                membership,
+                entropy: self.entropy.clone(),
+                metrics: RepairMetrics::new(&registry).expect("the registry has no such metrics"),
+                live: coordinator.live_counts(),
+            });
+            self.repair(repairer, process.clone());
+        }
         let this = self.this.clone();
         tokio::spawn(async move {
             let Some(host) = this.upgrade() else { return };
@@ -129,6 +144,20 @@ impl CoordinatorHost {
             }
         });
         true
+    }
+
+    /// Repairs until the process ends.
+    fn repair(&self, repairer: Repairer, process: Process) {
+        let this = self.this.clone();
+        tokio::spawn(async move {
+            let Some(host) = this.upgrade() else { return };
+            tokio::select! {
+                biased;
+                () = process.dead.cancelled() => {}
+                () = process.stop.cancelled() => {}
+                () = host.gate.hold(repairer.run()) => {}
+            }
+        });
     }
 
     pub(super) fn note(&self, kind: &'static str, text: &dyn fmt::Display) {
