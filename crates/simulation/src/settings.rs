@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use quorate_coordinator::QuorumOptions;
 use quorate_coordinator::reconfiguration::ReconfigurationOptions;
+use quorate_coordinator::repair::RepairOptions;
 use quorate_replica::CommitLimits;
 use quorate_workload::{Abandon, Workload};
 
@@ -45,6 +46,8 @@ pub struct Settings {
     pub quorum: QuorumOptions,
     /// How many operations a coordinator admits at once.
     pub operations_in_flight: usize,
+    /// How coordinators repair members, if they do.
+    pub repair: Option<RepairOptions>,
     /// How long a coordinator that starts waits for each replica.
     pub find_limit: Duration,
     /// Limits of the replicas' commit queues.
@@ -126,6 +129,7 @@ impl fmt::Display for Settings {
             "coordinators: {} operations at most, {:?} to find the config",
             self.operations_in_flight, self.find_limit
         )?;
+        writeln!(f, "{:?}", self.repair)?;
         writeln!(
             f,
             "replicas: {:?}, {} cached timestamps, syncs of {:?} ms",

@@ -87,8 +87,9 @@ pub async fn recover(
     let stored = store.read().await?;
     let mut problems = Vec::new();
     let found = identities(directory, limit, &mut problems).await;
-    let highest = highest(&found, &problems)?;
+    let (highest, split) = highest(&found, &problems)?;
     if let Some(stored) = &stored
+        && !split
         && (stored.config.is_or_descends_from(highest.id())
             || highest.is_or_descends_from(stored.config.id()))
         && !force_data_loss
@@ -153,8 +154,12 @@ async fn identities(
     found
 }
 
-/// The highest config; none when it is not clear which that is.
-fn highest(found: &[(String, Identity)], problems: &[String]) -> Result<Arc<Config>, RecoverError> {
+/// The highest config, and whether the replicas are split over several of which none can become
+/// active any more; none when it is not clear which it is.
+fn highest(
+    found: &[(String, Identity)],
+    problems: &[String],
+) -> Result<(Arc<Config>, bool), RecoverError> {
     let held = || {
         let held = |(pod, identity): &'_ (String, Identity)| {
             Some((pod.clone(), identity.config.as_ref()?.config.clone()))
@@ -186,9 +191,9 @@ fn highest(found: &[(String, Identity)], problems: &[String]) -> Result<Arc<Conf
         .collect();
     match possible[..] {
         _ if !one_cluster => {}
-        [one] => return Ok(one.clone()),
+        [one] => return Ok((one.clone(), false)),
         // None of them was ever active, so any of them will do.
-        [] => return Ok(highest),
+        [] => return Ok((highest, true)),
         [..] => {}
     }
     let says = |(pod, config): (String, Arc<Config>)| {

@@ -10,6 +10,7 @@ use quorate_coordinator::membership::Membership;
 use quorate_coordinator::reconfiguration::{
     ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
 };
+use quorate_coordinator::repair::{RepairMetrics, RepairOptions, Repairer, RepairerParts};
 use quorate_coordinator::{
     Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveCounts, LiveSnapshot,
 };
@@ -46,6 +47,7 @@ pub(crate) struct CoordinatorHost {
     changes: Option<ReconfigurationOptions>,
     /// How many replicas the first config has.
     pub(super) first_members: usize,
+    repair: Option<RepairOptions>,
     /// How long each step of finding a config waits for the replicas.
     pub(super) find_limit: Duration,
     /// Whether it asks replicas on exchanges, and not call by call.
@@ -91,6 +93,7 @@ impl CoordinatorHost {
             },
             changes: settings.changes,
             first_members: settings.replicas,
+            repair: settings.repair,
             find_limit: settings.find_limit,
             exchanges: settings.exchanges,
             surroundings,
@@ -108,7 +111,8 @@ impl CoordinatorHost {
         if state.process.is_some() || state.stopped {
             return false;
         }
-        let metrics = CoordinatorMetrics::new(&Registry::new());
+        let registry = Registry::new();
+        let metrics = CoordinatorMetrics::new(&registry);
         let metrics = metrics.expect("the registry is empty");
         let directory = Arc::new(self.directory());
         let membership = Membership::new(directory, self.entropy.clone(), metrics.clone());
@@ -129,6 +133,16 @@ impl CoordinatorHost {
         state.all.push(coordinator.live_counts());
         state.process = Some(process.clone());
         self.note("coordinator started", &"starts");
+        if let Some(options) = self.repair {
+            let repairer = Repairer::new(RepairerParts {
+                options,
+                membership: membership.clone(),
+                entropy: self.entropy.clone(),
+                metrics: RepairMetrics::new(&registry).expect("the registry has no such metrics"),
+                live: coordinator.live_counts(),
+            });
+            self.repair(repairer, process.clone());
+        }
         let this = self.this.clone();
         let reconfigurer = self.reconfigurer(&process, membership);
         tokio::spawn(async move {
@@ -161,6 +175,20 @@ impl CoordinatorHost {
             metrics: metrics.expect("the registry is empty"),
             live: process.coordinator.live_counts(),
         }))
+    }
+
+    /// Repairs until the process ends.
+    fn repair(&self, repairer: Repairer, process: Process) {
+        let this = self.this.clone();
+        tokio::spawn(async move {
+            let Some(host) = this.upgrade() else { return };
+            tokio::select! {
+                biased;
+                () = process.dead.cancelled() => {}
+                () = process.stop.cancelled() => {}
+                () = host.gate.hold(repairer.run()) => {}
+            }
+        });
     }
 
     pub(super) fn note(&self, kind: &'static str, text: &dyn fmt::Display) {

@@ -1,6 +1,7 @@
 //! Drawing the settings of a run.
 
 use quorate_coordinator::reconfiguration::{ReconfigurationOptions, TransferOptions};
+use quorate_coordinator::repair::RepairOptions;
 use quorate_coordinator::{Backoff, QuorumOptions};
 use quorate_replica::CommitLimits;
 use quorate_workload::{Abandon, KeyDistribution, Mix, Workload};
@@ -43,6 +44,7 @@ impl Settings {
                 ..QuorumOptions::default()
             },
             operations_in_flight: random.pick(&[3, 10_000, 10_000]),
+            repair: repair(seed),
             find_limit: random.milliseconds(100..=300),
             commit: CommitLimits {
                 queued_entries: random.pick(&[4, 16_384, 16_384]),
@@ -77,6 +79,21 @@ fn changes(random: &Random) -> (usize, Option<ReconfigurationOptions>) {
         },
     };
     (random.pick(&[0, 1, 2, 2]), Some(options))
+}
+
+/// With times so short that rounds meet faults and writes.
+fn repair(seed: u64) -> Option<RepairOptions> {
+    let random = Random::new(seed, "repair");
+    random.chance(0.35).then(|| RepairOptions {
+        interval: random.milliseconds(10..=200),
+        second_look: random.milliseconds(0..=50),
+        page_bytes: random.pick(&[1, 20, 100_000]),
+        ranges: random.pick(&[1, 4]),
+        writes_in_flight: random.pick(&[1, 2, 100]),
+        rate: random.pick(&[20, 1_000_000]),
+        busy_rate: random.pick(&[20, 1_000_000]),
+        request_timeout: random.milliseconds(20..=300),
+    })
 }
 
 fn workload(random: &Random) -> Workload {
