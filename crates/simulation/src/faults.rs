@@ -83,7 +83,10 @@ impl Faults {
                 return None;
             }
             FaultKind::RollBackConfig => {
-                if self.smallest.is_some() && self.fleet.object.roll_back() {
+                // Together with a lost disk it may take a person to say which config goes on.
+                let wipes = self.settings.kinds.contains(&FaultKind::WipeDisk);
+                let allowed = self.smallest.is_some() && !wipes;
+                if allowed && self.fleet.object.roll_back() {
                     let text = format_args!("the config object goes back");
                     self.fleet.trace.event("config rolled back", text);
                 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_coordinator::membership::RecoverError;
 use tokio::time::{Instant, sleep};
 
 use crate::coordinator::{ConfigObject, CoordinatorHost, Front, Surroundings, Wanted};
@@ -120,14 +121,15 @@ impl Fleet {
         self.start_all();
     }
 
-    /// What a person does whose store does not come back: `quorate recover`, until it is done.
+    /// What a person does after the config object went back and replicas are split over configs
+    /// of which none can become active: `quorate recover`, which does nothing otherwise.
     pub(crate) async fn recover(&self) {
         let Some(coordinator) = self.coordinators.first() else {
             return;
         };
         for _ in 0..20 {
             match coordinator.recover().await {
-                Ok(()) => return,
+                Ok(()) | Err(RecoverError::Present { .. }) => return,
                 Err(error) => self.trace.event("not recovered", format_args!("{error}")),
             }
             sleep(Duration::from_millis(200)).await;

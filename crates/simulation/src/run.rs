@@ -94,7 +94,8 @@ async fn body(settings: &Settings, trace: Trace) -> (History, Vec<Broken>) {
     let recorder = Arc::new(Recorder::new(Arc::new(TokioClock::start())));
     under_faults(settings, &fleet, &recorder).await;
     fleet.heal();
-    if settings.changes.is_some() && !fleet.ready(settings.coordinators, READY_LIMIT).await {
+    if settings.changes.is_some() {
+        fleet.ready(1, READY_LIMIT).await;
         fleet.recover().await;
     }
     if !fleet.ready(settings.coordinators, READY_LIMIT).await {
