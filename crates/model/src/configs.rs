@@ -17,7 +17,7 @@ use crate::{MAX_REPLICAS, Replicas};
 pub type ConfigIndex = u8;
 
 /// A set of configs, by index.
-pub type ConfigSet = u128;
+pub(crate) type ConfigSet = u128;
 
 /// How a config came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Entropy for Counter {
 }
 
 /// The id of the replica with this index.
-pub fn replica_id(replica: usize) -> ReplicaId {
+pub(crate) fn replica_id(replica: usize) -> ReplicaId {
     ReplicaId::from_bytes([replica as u8 + 1; 16])
 }
 
@@ -150,12 +150,14 @@ impl Configs {
     pub fn new(scenario: &Scenario) -> Self {
         let entropy = Counter(AtomicU64::new(0));
         let first = Config::first(group(scenario.first), &entropy).expect("a group");
-        let mut entries = vec![Entry::new(first, None, Origin::First, 0, 0)];
+        let mut entries = vec![Entry::new(first, None, Origin::First, 0, 1)];
         let mut at = 0;
         while at < entries.len() {
             if entries[at].config.epoch().number < scenario.last_epoch {
                 for driver in 0..scenario.drivers {
-                    for (origin, config) in children(&entries[at].config, scenario, &entropy) {
+                    for (origin, config) in
+                        children(&entries[at].config, scenario, driver, &entropy)
+                    {
                         let lineage = entries[at].lineage;
                         let parent = Some(at as ConfigIndex);
                         let mut entry = Entry::new(config, parent, origin, driver, lineage);
@@ -167,7 +169,6 @@ impl Configs {
             }
             at += 1;
         }
-        entries[0].lineage = 1;
         let fences = pairs(&entries, |held, asked| fence(&held.config, &asked.config));
         let adopts = pairs(&entries, |held, offered| {
             let held = HeldConfig {
@@ -264,13 +265,19 @@ impl Configs {
 }
 
 /// The replicas by name.
-pub fn names(replicas: Replicas) -> String {
+pub(crate) fn names(replicas: Replicas) -> String {
     let listed = (0..MAX_REPLICAS).filter(|&replica| replicas >> replica & 1 == 1);
     let names: Vec<_> = listed.map(|replica| format!("r{}", replica + 1)).collect();
     names.join(",")
 }
 
-fn children(config: &Config, scenario: &Scenario, entropy: &Counter) -> Vec<(Origin, Config)> {
+/// What `driver` can make of a config. Where there are two targets, each driver wants its own.
+fn children(
+    config: &Config,
+    scenario: &Scenario,
+    driver: u8,
+    entropy: &Counter,
+) -> Vec<(Origin, Config)> {
     if config.is_joint() {
         let finish = config.finish(entropy).expect("it is joint");
         let abort = config.abort(entropy).expect("it is joint");
@@ -281,7 +288,9 @@ fn children(config: &Config, scenario: &Scenario, entropy: &Counter) -> Vec<(Ori
         return children;
     }
     let targets = scenario.targets.iter().enumerate();
+    let wants = |index| scenario.targets.len() == 1 || index == usize::from(driver);
     targets
+        .filter(|&(index, _)| wants(index))
         .filter_map(|(index, &target)| {
             let joint = config.joint(group(target), entropy).ok()?;
             Some((Origin::Joint(index as u8), joint))

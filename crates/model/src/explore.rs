@@ -85,7 +85,9 @@ pub fn explore(world: &World, judged: impl Fn(Invariant) -> bool, limit: usize) 
                     from,
                     step: step as u16,
                 };
-                if let Some(invariant) = successor.broken.filter(|&broken| judged(broken)) {
+                let broken = |invariant: &Invariant| successor.broken & invariant.bit() != 0;
+                let mut broken = Invariant::ALL.into_iter().filter(broken);
+                if let Some(invariant) = broken.find(|&invariant| judged(invariant)) {
                     explored.found = Some(Found {
                         invariant,
                         steps: replay(world, &ways, way),

@@ -11,7 +11,7 @@ struct Mixer {
 }
 
 /// The fingerprint.
-pub fn fingerprint(state: &impl Hash) -> u64 {
+pub(crate) fn fingerprint(state: &impl Hash) -> u64 {
     let mut mixer = Mixer {
         mixed: 0x243f_6a88_85a3_08d3,
         waiting: 0,

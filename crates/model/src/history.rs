@@ -7,20 +7,20 @@ use crate::state::{Operation, Phase};
 /// Whether there is an order of the operations that explains every answer and puts an operation
 /// behind those that were done when it began. A Set that is not done may have had its effect or
 /// not; a Get that is not done saw nothing.
-pub fn linearizable(kinds: &[Kind], operations: &[Operation]) -> bool {
+pub(crate) fn linearizable(kinds: &[Kind], operations: &[Operation]) -> bool {
     let done = |o: &Operation| o.phase == Phase::Done;
     let must = mask(operations.iter().take(kinds.len()).map(done));
     search(kinds, operations, must, 0, 0)
 }
 
 /// The value that the Set with this index writes.
-pub fn value_of_set(index: usize) -> u8 {
+pub(crate) fn value_of_set(index: usize) -> u8 {
     index as u8 + 1
 }
 
 /// Whether an operation that is done now has a larger timestamp than all that were done before
 /// it began, or for a Get one that is not smaller.
-pub fn in_order(kind: Kind, pair: Pair, before: impl Iterator<Item = Pair>) -> bool {
+pub(crate) fn in_order(kind: Kind, pair: Pair, before: impl Iterator<Item = Pair>) -> bool {
     before.map(Pair::stamp).all(|earlier| match kind {
         Kind::Set => earlier < pair.stamp(),
         Kind::Get => earlier <= pair.stamp(),

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// What must never be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Invariant {
     /// What clients saw has an explanation by operations one after the other.
     Linearizable,
@@ -23,6 +24,29 @@ pub enum Invariant {
     OnlyOutsidersRetire,
     /// A write in the background is stored under the config of its round only.
     BackgroundKeepsItsConfig,
+}
+
+/// A set of [`Invariant`]s.
+pub type Invariants = u16;
+
+impl Invariant {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Linearizable,
+        Self::TimestampsInOrder,
+        Self::OneValuePerTimestamp,
+        Self::ConfigNeverGoesBack,
+        Self::ActiveConfigsFormOnePath,
+        Self::CoveredAtFinish,
+        Self::AcknowledgedMeansSynced,
+        Self::OnlyOutsidersRetire,
+        Self::BackgroundKeepsItsConfig,
+    ];
+
+    /// The set of this one.
+    pub const fn bit(self) -> Invariants {
+        1 << self as u8
+    }
 }
 
 impl fmt::Display for Invariant {

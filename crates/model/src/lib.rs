@@ -24,21 +24,21 @@
 //!   disk that admission found to be an old copy is set aside: the same.
 //! - Late writes that no member can store any more are forgotten; two Gets begin in order.
 
-mod configs;
-mod explore;
+pub mod configs;
+pub mod explore;
 mod fingerprint;
 mod history;
-mod invariant;
-mod mutation;
+pub mod invariant;
+pub mod mutation;
 mod operations;
-mod pair;
+pub mod pair;
 mod reconfiguration;
 mod replicas;
-mod report;
-mod scenario;
-mod state;
-mod step;
-mod world;
+pub mod report;
+pub mod scenario;
+pub mod state;
+pub mod step;
+pub mod world;
 
 pub use configs::{ConfigIndex, Configs};
 pub use explore::{Explored, Found, explore};

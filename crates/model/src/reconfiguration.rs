@@ -1,12 +1,12 @@
 //! The config object, and the coordinators that drive changes.
 
-use crate::MAX_REPLICAS;
 use crate::configs::{ConfigIndex, Origin};
 use crate::invariant::{Invariant, Witness};
 use crate::mutation::Mutation;
 use crate::state::{Driver, Late, NONE, Phase, State};
 use crate::step::Step;
 use crate::world::{Successor, World};
+use crate::{MAX_REPLICAS, Pair};
 
 impl World {
     /// The steps of drivers, and the object's rollback.
@@ -181,7 +181,9 @@ impl World {
                 });
             }
             let is_new = state.agreed >> config & 1 == 0;
-            if is_new && self.configs.get(config).origin == Origin::Finish {
+            // After a rollback the swap may make a config that never becomes active.
+            let in_order = next.state.budget.rollbacks == self.scenario.rollbacks;
+            if is_new && in_order {
                 self.judge_finish(next, config);
             }
             if !is_new {
@@ -193,19 +195,22 @@ impl World {
         });
     }
 
-    fn judge_finish(&self, next: &mut Successor, config: ConfigIndex) {
+    /// Whatever is done is at a majority of the group of a config that finishes a change: when it
+    /// is swapped in, and when it becomes active.
+    pub(crate) fn judge_finish(&self, next: &mut Successor, config: ConfigIndex) {
         let entry = self.configs.get(config);
-        for operation in next
-            .state
-            .operations
-            .iter()
-            .filter(|o| o.phase == Phase::Done)
-        {
-            let covering = |pair: crate::Pair| pair.stamp() >= operation.pair.stamp();
-            let covered = next.state.replicas_that(|replica| covering(replica.pair));
-            if !entry.current_majority.passes(covered) {
-                next.broken.get_or_insert(Invariant::CoveredAtFinish);
-            }
+        if entry.origin != Origin::Finish {
+            return;
+        }
+        let state = &next.state;
+        let mut done = state.operations.iter().filter(|o| o.phase == Phase::Done);
+        let uncovered = done.any(|operation| {
+            let covers = |pair: Pair| pair.stamp() >= operation.pair.stamp();
+            let covered = state.replicas_that(|replica| covers(replica.pair));
+            !entry.current_majority.passes(covered)
+        });
+        if uncovered {
+            next.breaks(Invariant::CoveredAtFinish);
         }
     }
 }

@@ -180,6 +180,7 @@ impl World {
             if active {
                 next.state.active |= bit;
                 self.judge_path(next, config);
+                self.judge_finish(next, config);
                 self.witness_activation(next, config, parent);
             }
         }
@@ -188,9 +189,8 @@ impl World {
     fn judge_path(&self, next: &mut Successor, config: ConfigIndex) {
         let active = next.state.active;
         let mut others = (0..self.configs.len() as ConfigIndex).filter(|c| active >> c & 1 == 1);
-        let related = |other| {
-            self.configs.descends(config, other) || self.configs.descends(other, config)
-        };
+        let related =
+            |other| self.configs.descends(config, other) || self.configs.descends(other, config);
         if !others.all(related) {
             next.breaks(Invariant::ActiveConfigsFormOnePath);
         }

@@ -1,7 +1,7 @@
 //! A scenario with its configs and at most one planted bug: what can happen next.
 
 use crate::configs::{ConfigIndex, Configs};
-use crate::invariant::{Invariant, Witness, Witnesses};
+use crate::invariant::{Invariant, Invariants, Witness, Witnesses};
 use crate::mutation::Mutation;
 use crate::scenario::Scenario;
 use crate::state::{Budget, Driver, Late, NONE, State};
@@ -15,7 +15,7 @@ pub struct Successor {
     /// Where it leads.
     pub state: State,
     /// What it breaks.
-    pub broken: Option<Invariant>,
+    pub broken: Invariants,
     /// What it shows to be possible.
     pub witnesses: Witnesses,
 }
@@ -77,12 +77,12 @@ impl World {
         let mut successor = Successor {
             step,
             state: state.clone(),
-            broken: None,
+            broken: 0,
             witnesses: 0,
         };
         change(&mut successor);
         self.settle(&mut successor.state);
-        if successor.state != *state || successor.broken.is_some() || successor.witnesses != 0 {
+        if successor.state != *state || successor.broken != 0 || successor.witnesses != 0 {
             out.push(successor);
         }
     }
@@ -125,9 +125,9 @@ impl World {
 }
 
 impl Successor {
-    /// Records what is broken; the first stays.
+    /// Records what is broken.
     pub(crate) fn breaks(&mut self, invariant: Invariant) {
-        self.broken.get_or_insert(invariant);
+        self.broken |= invariant.bit();
     }
 
     /// Records what is possible.
