@@ -2,8 +2,13 @@
 # The images of Quorate: `docker build --target replica .`, coordinator (with the CLI inside) or
 # cli. scripts/images builds all three, also without Docker and without a network.
 
-FROM docker.io/library/rust:1-bookworm AS build
+# glibc, CA certificates and a user, but no shell. The programs are built on the same Debian.
+ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
+ARG VERSION=0.1.0
 ARG REVISION=unknown
+
+FROM docker.io/library/rust:1-bookworm AS build
+ARG REVISION
 WORKDIR /source
 COPY . .
 # The caches stay with the builder: a build after a small change compiles that change alone.
@@ -13,36 +18,51 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
       -p quorate-replica -p quorate-coordinator -p quorate-cli \
     && cp target/dist/quorate-replica target/dist/quorate-coordinator target/dist/quorate /
 
-# glibc, CA certificates and a user, but no shell. The programs in `build` come from the same Debian.
-FROM gcr.io/distroless/cc-debian12:nonroot AS base
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.source="https://github.com/quorate/quorate" \
+FROM ${RUNTIME} AS cli
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="quorate" \
+      org.opencontainers.image.description="The command line of Quorate, a linearizable key-value register store" \
+      org.opencontainers.image.source="https://github.com/quorate/quorate" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.vendor="Quorate" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /quorate /usr/local/bin/quorate
 ENV PATH=/usr/local/bin:/usr/bin:/bin
 USER 65532:65532
-
-FROM base AS cli
-LABEL org.opencontainers.image.title="quorate" \
-      org.opencontainers.image.description="The command line of Quorate, a linearizable key-value register store"
-COPY --from=build /quorate /usr/local/bin/quorate
 ENTRYPOINT ["/usr/local/bin/quorate"]
 
-FROM base AS replica
+FROM ${RUNTIME} AS replica
+ARG VERSION
+ARG REVISION
 LABEL org.opencontainers.image.title="quorate-replica" \
-      org.opencontainers.image.description="The passive role of Quorate: registers on disk"
+      org.opencontainers.image.description="The passive role of Quorate: registers on disk" \
+      org.opencontainers.image.source="https://github.com/quorate/quorate" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="Quorate" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /quorate-replica /usr/local/bin/quorate-replica
+ENV PATH=/usr/local/bin:/usr/bin:/bin
+USER 65532:65532
 EXPOSE 7401 7402
 ENTRYPOINT ["/usr/local/bin/quorate-replica"]
 
 # The last stage is what a build without --target makes.
-FROM base AS coordinator
+FROM ${RUNTIME} AS coordinator
+ARG VERSION
+ARG REVISION
 LABEL org.opencontainers.image.title="quorate-coordinator" \
-      org.opencontainers.image.description="The active role of Quorate: quorum calls, and the command line quorate"
+      org.opencontainers.image.description="The active role of Quorate: quorum calls, and the command line quorate" \
+      org.opencontainers.image.source="https://github.com/quorate/quorate" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="Quorate" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /quorate /usr/local/bin/quorate
 COPY --from=build /quorate-coordinator /usr/local/bin/quorate-coordinator
+ENV PATH=/usr/local/bin:/usr/bin:/bin
+USER 65532:65532
 EXPOSE 7400 7402
 ENTRYPOINT ["/usr/local/bin/quorate-coordinator"]
