@@ -2,8 +2,6 @@
 # The images of Quorate: `docker build --target replica .`, coordinator (with the CLI inside) or
 # cli. scripts/images builds all three, also without Docker and without a network.
 
-# glibc, CA certificates and a user, but no shell. The programs are built on the same Debian.
-ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 
@@ -18,7 +16,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
       -p quorate-replica -p quorate-coordinator -p quorate-cli \
     && cp target/dist/quorate-replica target/dist/quorate-coordinator target/dist/quorate /
 
-FROM ${RUNTIME} AS cli
+# glibc, CA certificates and a user, but no shell. The programs are built on the same Debian.
+FROM gcr.io/distroless/cc-debian12:nonroot AS cli
 ARG VERSION
 ARG REVISION
 LABEL org.opencontainers.image.title="quorate" \
@@ -33,7 +32,7 @@ ENV PATH=/usr/local/bin:/usr/bin:/bin
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/quorate"]
 
-FROM ${RUNTIME} AS replica
+FROM gcr.io/distroless/cc-debian12:nonroot AS replica
 ARG VERSION
 ARG REVISION
 LABEL org.opencontainers.image.title="quorate-replica" \
@@ -50,7 +49,7 @@ EXPOSE 7401 7402
 ENTRYPOINT ["/usr/local/bin/quorate-replica"]
 
 # The last stage is what a build without --target makes.
-FROM ${RUNTIME} AS coordinator
+FROM gcr.io/distroless/cc-debian12:nonroot AS coordinator
 ARG VERSION
 ARG REVISION
 LABEL org.opencontainers.image.title="quorate-coordinator" \
