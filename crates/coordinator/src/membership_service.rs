@@ -8,7 +8,7 @@ use quorate_register::Member;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::Role;
-use crate::membership::{RecoverError, recover};
+use crate::membership::{RecoverError, accept_disks, recover};
 use crate::reconfiguration::Reconfigurer;
 
 /// How long a replica has to answer when a lost config is made anew.
@@ -21,6 +21,21 @@ impl Role {
     /// The service, for a server.
     pub fn membership_service(&self) -> MembershipServer<Self> {
         MembershipServer::new(self.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    async fn accept(&self, pods: &[String]) -> Result<Response<v1::RecoverResponse>, Status> {
+        let counters = self.boot_counters.as_deref().ok_or_else(|| {
+            Status::failed_precondition("this coordinator admits nobody: it has no boot counters")
+        })?;
+        let directory = &**self.coordinator.membership().directory();
+        let volumes = self.volumes.as_deref();
+        let accepted = accept_disks(directory, counters, volumes, pods, RECOVER_LIMIT).await;
+        let accepted = accepted.map_err(|error| Status::failed_precondition(error.to_string()))?;
+        tracing::warn!(?accepted, "a person accepted restored disks");
+        Ok(Response::new(v1::RecoverResponse {
+            members: accepted.into_iter().map(|disk| disk.pod).collect(),
+            ..v1::RecoverResponse::default()
+        }))
     }
 
     fn reconfigurer(&self) -> Result<&Reconfigurer, Status> {
@@ -84,7 +99,11 @@ impl Membership for Role {
         &self,
         request: Request<v1::RecoverRequest>,
     ) -> Result<Response<v1::RecoverResponse>, Status> {
-        let force = request.into_inner().force_data_loss;
+        let request = request.into_inner();
+        let force = request.force_data_loss;
+        if !request.accept_restored_disks.is_empty() {
+            return self.accept(&request.accept_restored_disks).await;
+        }
         let reconfigurer = self.reconfigurer()?;
         let recovered = recover(
             &**self.coordinator.membership().directory(),

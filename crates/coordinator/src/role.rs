@@ -8,6 +8,7 @@ use quorate_proto::{StatusSource, v1};
 use quorate_register::OperationError;
 
 use crate::Coordinator;
+use crate::membership::{BootCounters, Volumes};
 use crate::reconfiguration::{Progress, Reconfigurer};
 
 /// A coordinator, and what changes the members if it does that. Clones are the same.
@@ -17,6 +18,10 @@ pub struct Role {
     pub coordinator: Arc<Coordinator>,
     /// What changes the members, where there is a config store.
     pub reconfigurer: Option<Arc<Reconfigurer>>,
+    /// By what replicas are admitted, where there are boot counters.
+    pub boot_counters: Option<Arc<dyn BootCounters>>,
+    /// What tells the volumes of replicas, where that can be known.
+    pub volumes: Option<Arc<dyn Volumes>>,
 }
 
 #[async_trait]

@@ -160,6 +160,7 @@ pub fn start(
         metrics: RepairMetrics::new(&parts.registry)?,
         live: coordinator.live_counts(),
     });
+    let repairing = repairer.status();
     let cancel = shutdown.cancel.clone();
     shutdown.background.spawn(async move {
         cancel.run_until_cancelled(repairer.run()).await;
@@ -173,15 +174,16 @@ pub fn start(
             entropy,
             metrics: ReconfigurationMetrics::new(&parts.registry)?,
             live: coordinator.live_counts(),
+            repair: Some(repairing),
         };
         Ok::<_, RunError>(Arc::new(Reconfigurer::new(parts)))
     });
     let reconfigurer = reconfigurer.transpose()?;
     let (ready, readiness) = watch::channel(Readiness::NotReady(membership.why_not_ready()));
     let cancel = shutdown.cancel.clone();
-    if let Some(counters) = parts.boot_counters {
+    if let Some(counters) = parts.boot_counters.clone() {
         let (cancel, membership) = (shutdown.cancel.clone(), membership.clone());
-        let admitting = keep_admitting(membership, counters, parts.volumes, metrics);
+        let admitting = keep_admitting(membership, counters, parts.volumes.clone(), metrics);
         shutdown.background.spawn(async move {
             cancel.run_until_cancelled(admitting).await;
         });
@@ -207,6 +209,8 @@ pub fn start(
     let role = Role {
         coordinator,
         reconfigurer,
+        boot_counters: parts.boot_counters,
+        volumes: parts.volumes,
     };
     Ok((role, readiness))
 }

@@ -17,6 +17,17 @@ pub struct Args {
     #[arg(long, env = "QUORATE_FORCE_DATA_LOSS")]
     force_data_loss: bool,
 
+    /// Only admit the disks in these pods again, which were restored from old copies. Writes that
+    /// were acknowledged after the copies were taken may be lost.
+    #[arg(
+        long,
+        env = "QUORATE_ACCEPT_RESTORED_DISKS",
+        value_name = "POD",
+        value_delimiter = ',',
+        conflicts_with = "force_data_loss"
+    )]
+    accept_restored_disks: Vec<String>,
+
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -25,20 +36,25 @@ pub struct Args {
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let request = RecoverRequest {
         force_data_loss: args.force_data_loss,
+        accept_restored_disks: args.accept_restored_disks,
     };
     let RecoverResponse {
         config_id,
         epoch,
         members,
         lost,
-    } = ask(&args.connection, async |mut client| {
-        client.recover(request).await
+    } = ask(&args.connection, |mut client| {
+        let request = request.clone();
+        async move { client.recover(request).await }
     })
     .await?;
     match args.output.output {
         Format::Json => context.write_json(&json!({
             "config_id": config_id, "epoch": epoch, "members": members, "lost": lost,
         }))?,
+        Format::Text if epoch.is_empty() => {
+            context.write_line(&format!("accepted the disks of {}", members.join(", ")))?;
+        }
         Format::Text => {
             context.write_line(&format!(
                 "made config {config_id}, epoch {epoch}, of {}",

@@ -37,9 +37,10 @@ pub use transfer::{TransferError, TransferOptions};
 
 use crate::live::LiveCounts;
 use crate::membership::{
-    ConfigStore, ConfigStoreError, Directory, Membership, News, Proof, StoredConfig, SwapOutcome,
-    Workload, prove_active, record_active,
+    AdmissionState, ConfigStore, ConfigStoreError, Directory, Membership, News, Proof,
+    StoredConfig, SwapOutcome, Workload, prove_active, record_active,
 };
+use crate::repair::RepairStatus;
 use relation::Relation;
 
 /// When and how the members are changed.
@@ -89,6 +90,8 @@ pub struct ReconfigurerParts {
     pub metrics: ReconfigurationMetrics,
     /// What the coordinator has under way, so that a transfer makes room for it.
     pub live: LiveCounts,
+    /// What repair knows of the members; disks that left are kept until those that stay have all.
+    pub repair: Option<watch::Receiver<RepairStatus>>,
 }
 
 /// Why a step was not taken; the next tick tries again.
@@ -292,9 +295,10 @@ impl Reconfigurer {
         }
         let wanted = self.parts.workload.wanted();
         let seen = self.look(wanted.as_deref(), config).await;
-        let retired = self.retire(config, &seen).await;
+        let retired = self.is_repaired(config) && self.retire(config, &seen).await;
         let settled = self.settled(config, &seen);
-        let leaving = self.noticed.lock().leaving.clone();
+        let mut leaving = self.noticed.lock().leaving.clone();
+        leaving.extend(settled.iter().filter(|&&id| config.lists(id)));
         let decided = plan(&Situation {
             config,
             wanted: wanted.as_deref(),
@@ -426,6 +430,17 @@ impl Reconfigurer {
         }
     }
 
+    /// Whether all members that can be repaired were found in step under this config.
+    fn is_repaired(&self, config: &Config) -> bool {
+        let Some(repair) = &self.parts.repair else {
+            return true;
+        };
+        let status = repair.borrow();
+        let same = status.config.is_some_and(|(_, id)| id == config.id());
+        let mut members = status.members.iter();
+        same && members.all(|member| member.in_step.is_some() || member.problem.is_some())
+    }
+
     /// Ends the disks that were members and are in no group any more: they are wiped, and may join
     /// again as new ones. `config` is active, and was just read from the store. `true` when there
     /// was one.
@@ -476,11 +491,23 @@ impl Reconfigurer {
         join_all(answers).await.into_iter().flatten().collect()
     }
 
-    /// Which of the disks in a member's place were there for long enough.
+    /// Members whose disks are old copies, which serve nothing.
+    fn amnesiacs(&self, config: &Config) -> Vec<ReplicaId> {
+        let admissions = self.parts.membership.admissions();
+        let admissions = admissions.borrow();
+        let found = admissions.pods.iter();
+        let amnesiacs = found.filter(|found| matches!(found.state, AdmissionState::Amnesiac(_)));
+        let listed = amnesiacs.map(|found| found.replica_id);
+        listed.filter(|&id| config.lists(id)).collect()
+    }
+
+    /// Which of the disks in a member's place were there for long enough, and which of the members
+    /// were found to be old copies for as long.
     fn settled(&self, config: &Config, seen: &[Seen]) -> Vec<ReplicaId> {
         let now = Instant::now();
         let strangers = seen.iter().filter(|seen| !config.lists(seen.replica_id));
-        let strangers: Vec<_> = strangers.map(|seen| seen.replica_id).collect();
+        let mut strangers: Vec<_> = strangers.map(|seen| seen.replica_id).collect();
+        strangers.extend(self.amnesiacs(config));
         let delay = self.parts.options.swap_delay;
         let noticed = &mut *self.noticed.lock();
         noticed.strangers.retain(|id, _| strangers.contains(id));

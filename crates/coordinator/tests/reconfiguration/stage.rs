@@ -120,6 +120,7 @@ impl Stage {
             entropy: random,
             metrics: ReconfigurationMetrics::new(&registry).unwrap(),
             live: coordinator.live_counts(),
+            repair: None,
         });
         Side {
             membership,

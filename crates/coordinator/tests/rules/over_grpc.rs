@@ -22,6 +22,8 @@ fn served(cluster: &Cluster) -> RegisterClient<Channel> {
     let role = Role {
         coordinator,
         reconfigurer: None,
+        boot_counters: None,
+        volumes: None,
     };
     let serving = serve(role, listener, Limits::default(), Shutdown::new());
     tokio::spawn(async move { serving.await.expect("serving does not fail") });

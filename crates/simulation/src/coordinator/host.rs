@@ -174,6 +174,7 @@ impl CoordinatorHost {
             entropy: self.entropy.clone(),
             metrics: metrics.expect("the registry is empty"),
             live: process.coordinator.live_counts(),
+            repair: None,
         }))
     }
 
