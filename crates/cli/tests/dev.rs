@@ -136,7 +136,7 @@ fn a_restart_has_the_data_and_its_number_of_replicas() {
     assert_eq!(
         error,
         format!(
-            "quorate: the store in {} has 5 replicas, not 3; leave --replicas out, or use another --data-dir",
+            "quorate: the store in {} has 5 replicas, not 3; leave --replicas out and use `quorate scale`, or use another --data-dir",
             data.display()
         )
     );
