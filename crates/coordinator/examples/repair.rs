@@ -19,7 +19,7 @@ use quorate_register::{
     Digest, DigestRequest, Entropy, Fence, Key, Member, OpId, Pair, Replica, Timestamp,
 };
 use quorate_replica::disk::{DataDirectory, DiskStore, Options};
-use quorate_replica::{ReplicaMetrics, ReplicaOptions, Store, start};
+use quorate_replica::{LocalReplica, ReplicaMetrics, ReplicaOptions, Store};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -59,10 +59,11 @@ async fn serve(folder: &Path, pod: &str, keys: u64) -> anyhow::Result<(Member, R
     fill(directory.store(), keys).await?;
     let metrics = ReplicaMetrics::new(&Registry::new(), pod)?;
     let options = ReplicaOptions::new(directory.replica_id(), pod);
-    let running = start(directory.store().clone(), options, metrics)?;
+    let (replica, committer) = LocalReplica::new(directory.store().clone(), options, metrics);
+    std::thread::spawn(move || futures::executor::block_on(committer.run()));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let service = ReplicaService::new(Arc::new(running.replica), Limits::default()).into_server();
+    let service = ReplicaService::new(Arc::new(replica), Limits::default()).into_server();
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
     let serving = server(&ServerOptions::default())
         .add_service(service)

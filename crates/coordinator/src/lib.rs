@@ -6,10 +6,12 @@
 //! - [`membership`] knows the config, proves it active, and reaches its members.
 //! - [`reconfiguration`] changes the members.
 
+mod admission;
 mod args;
 mod coordinator;
 mod live;
 pub mod membership;
+mod membership_service;
 mod metrics;
 mod operation;
 mod outcome;
@@ -17,14 +19,19 @@ mod quorum;
 pub mod reconfiguration;
 mod refusals;
 pub mod repair;
+mod role;
 mod run;
 mod status;
 mod status_source;
 
-pub use args::{AddressProblem, CoordinatorArgs, OperationArgs, ReplicaAddress, remote_directory};
+pub use args::{
+    AddressProblem, CoordinatorArgs, MembershipArgs, OperationArgs, ReplicaAddress,
+    remote_directory,
+};
 pub use coordinator::{Coordinator, CoordinatorOptions};
 pub use live::{LiveCounts, LiveSnapshot};
 pub use metrics::CoordinatorMetrics;
 pub use quorum::{Backoff, QuorumOptions};
-pub use run::{CoordinatorParts, RunError, run, serve, start};
+pub use role::Role;
+pub use run::{Agreement, CoordinatorParts, RunError, listed, run, serve, start};
 pub use status::{MemberStatus, Status};

@@ -11,8 +11,8 @@ use quorate_proto::transport::{ChannelOptions, channel};
 use quorate_proto::v1::replica_client::ReplicaClient;
 use quorate_proto::{Limits, RemoteReplica, v1};
 use quorate_register::{
-    Buckets, ChecksumMismatch, ConfigId, DigestRequest, Fence, Key, PageRequest, Pair, Replica,
-    ReplicaError, Timestamp, Write, bucket_of, pair_hash, scan_order,
+    Boot, BootNonce, Buckets, ChecksumMismatch, Config, ConfigId, DigestRequest, Fence, Key,
+    PageRequest, Pair, Replica, ReplicaError, Timestamp, Write, bucket_of, pair_hash, scan_order,
 };
 use tokio::net::TcpListener;
 use tonic::Code;
@@ -57,6 +57,19 @@ async fn every_method_is_carried() {
     let held = identity.config.unwrap();
     assert_eq!((held.config, held.active), (config, true));
 
+    let boot = Boot {
+        number: 3,
+        nonce: BootNonce::from_bytes([4; 16]),
+    };
+    let admit = remote.admit(replica.id, boot, Some("claim"), PATIENCE);
+    admit.await.unwrap();
+    let boots = remote.identify(PATIENCE).await.unwrap().boots;
+    assert_eq!(boots.admitted, Some(boot));
+    assert_eq!(boots.volume.as_deref(), Some("claim"));
+    let held = identity_config(&remote).await;
+    let refused = remote.retire(replica.id, &held, PATIENCE);
+    assert!(matches!(refused.await, Err(ReplicaError::Invalid { .. })));
+
     let a = key("a");
     assert_eq!(
         remote.local_read(&fence, &a, PATIENCE).await,
@@ -73,6 +86,11 @@ async fn every_method_is_carried() {
     }
     let read = remote.local_read(&fence, &a, PATIENCE).await;
     assert_eq!(read, Ok(Pair::new(&a, timestamp(3), None)));
+}
+
+async fn identity_config(remote: &RemoteReplica) -> Arc<Config> {
+    let identity = remote.identify(PATIENCE).await.unwrap();
+    identity.config.unwrap().config
 }
 
 #[tokio::test]

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use quorate_register::fence::{Adoption, judge_adoption};
 use quorate_register::mutation::{Mutation, active};
-use quorate_register::{Buckets, HeldConfig, Key, PageRequest, Pair, ReplicaError, Timestamp};
+use quorate_register::retirement::judge_retirement;
+use quorate_register::{
+    Boot, Buckets, Config, HeldConfig, Key, PageRequest, Pair, ReplicaError, Timestamp,
+};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::digests::Count;
 use crate::queue::{Answer, CommitLimits, Entry, QueuedWrite};
 use crate::state::{Stamp, State};
-use crate::{Store, StoreError};
+use crate::{InstanceDirectory, Store, StoreError};
 
 /// Empties one replica's commit queue.
 ///
@@ -26,19 +29,31 @@ pub struct Committer<S> {
     pub(crate) reserved_bytes: u64,
     /// How far the pairs on disk are counted for digests.
     pub(crate) count: Count,
+    pub(crate) instance: Option<InstanceDirectory>,
+}
+
+/// How a committer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every handle of the replica is dropped.
+    Stopped,
+    /// The disk is marked as retired, and nothing on it is served any more. Whoever runs the
+    /// replica opens the disk again, which wipes it.
+    Retired,
 }
 
 impl<S: Store> Committer<S> {
-    /// Commits until every handle of the replica is dropped and the queue is empty.
+    /// Commits until every handle of the replica is dropped and the queue is empty, or until the
+    /// replica is retired; what is queued behind that is not answered.
     ///
     /// # Errors
     /// When the store failed. Whatever was not answered then is in an unknown state, and the
     /// process must end: only a new start reads what the disk really has.
-    pub async fn run(mut self) -> Result<(), StoreError> {
+    pub async fn run(mut self) -> Result<Ended, StoreError> {
         let mut queued = Vec::with_capacity(self.limits.batch_entries);
         loop {
             if self.receive(&mut queued).await == 0 {
-                return Ok(());
+                return Ok(Ended::Stopped);
             }
             let mut batch = Batch::default();
             for entry in queued.drain(..) {
@@ -55,6 +70,18 @@ impl<S: Store> Committer<S> {
                     Entry::Adopt { offered, answer } => {
                         self.commit(std::mem::take(&mut batch)).await?;
                         self.adopt(offered, answer).await?;
+                    }
+                    Entry::Admit {
+                        boot,
+                        volume,
+                        answer,
+                    } => self.admit(boot, volume.as_deref(), answer).await?,
+                    // A barrier too: what was queued before is answered as it would be.
+                    Entry::Retire { config, answer } => {
+                        self.commit(std::mem::take(&mut batch)).await?;
+                        if self.retire(&config, answer).await? {
+                            return Ok(Ended::Retired);
+                        }
                     }
                 }
             }
@@ -205,7 +232,8 @@ impl<S: Store> Committer<S> {
             let HeldConfig { config, active } = &offered;
             judge_adoption(state.replica_id, held.as_ref(), config, *active)
         };
-        let judged = state.check_disk().and_then(judge);
+        let judged = state.check_serving();
+        let judged = judged.and_then(|()| state.check_disk()).and_then(judge);
         let result = match judged {
             Ok(Adoption::Held) => Ok(()),
             Ok(Adoption::Adopt | Adoption::MarkActive) => {
@@ -224,6 +252,55 @@ impl<S: Store> Committer<S> {
         };
         let _ = answer.send(result);
         Ok(())
+    }
+
+    /// Admits the boot that waits, and no other.
+    async fn admit(
+        &self,
+        boot: Boot,
+        volume: Option<&str>,
+        answer: Answer,
+    ) -> Result<(), StoreError> {
+        let state = &self.state;
+        let boots = state.store.boots();
+        let result = if boots.intent == Some(boot) {
+            state
+                .store
+                .save_boots(&boots.admitting(boot, volume))
+                .await?;
+            if let Some(instance) = &self.instance {
+                instance.record(boot.nonce);
+            }
+            state.publish_admission();
+            tracing::info!(pod = state.pod, boot = boot.number, volume, "admitted");
+            Ok(())
+        } else if state.is_admitted() && boots.admitted == Some(boot) {
+            Ok(())
+        } else {
+            Err(ReplicaError::Invalid {
+                problem: format!("boot {} is not the one that waits", boot.number),
+            })
+        };
+        let _ = answer.send(result);
+        Ok(())
+    }
+
+    /// Ends the disk if the config allows it; `true` when it did.
+    async fn retire(&self, config: &Arc<Config>, answer: Answer) -> Result<bool, StoreError> {
+        let state = &self.state;
+        let held = state.config();
+        let judged = judge_retirement(state.replica_id, held.as_ref(), config);
+        let retired = judged.is_ok();
+        if retired {
+            state.store.mark_retired().await?;
+            state.publish_retirement();
+            tracing::info!(
+                pod = state.pod, replica_id = %state.replica_id, epoch = %config.epoch(),
+                "retired: no group lists this replica any more"
+            );
+        }
+        let _ = answer.send(judged);
+        Ok(retired)
     }
 }
 

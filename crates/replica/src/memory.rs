@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_register::mutation::{Mutation, active};
-use quorate_register::{HeldConfig, Key, Page, PageRequest, Pair, bucket_of};
+use quorate_register::{DiskBoots, HeldConfig, Key, Page, PageRequest, Pair, bucket_of};
 
 use crate::{Store, StoreError};
 
@@ -22,6 +22,8 @@ struct Contents {
     /// In the order of scans.
     pairs: BTreeMap<(u16, Key), Pair>,
     config: Option<HeldConfig>,
+    boots: DiskBoots,
+    retired: bool,
     sync_duration: Duration,
     publish_duration: Duration,
     free_bytes: Option<u64>,
@@ -65,14 +67,48 @@ impl MemoryDisk {
             .collect()
     }
 
-    /// Forgets all pairs, as a wiped disk has; the config stays unless `config_too`.
+    /// Forgets all pairs, as a wiped disk has; config and boots stay unless `config_too`.
     pub fn wipe(&self, config_too: bool) {
         let mut contents = self.contents.lock();
         contents.pairs.clear();
         if config_too {
             contents.config = None;
+            contents.boots = DiskBoots::default();
+            contents.retired = false;
         }
     }
+
+    /// Whether the disk is at its end: it must be wiped and get a new id before it is served.
+    pub fn is_retired(&self) -> bool {
+        self.contents.lock().retired
+    }
+
+    /// Everything durable on it, as a copy of the volume has.
+    pub fn copy(&self) -> DiskCopy {
+        let contents = self.contents.lock();
+        DiskCopy {
+            pairs: contents.pairs.clone(),
+            config: contents.config.clone(),
+            boots: contents.boots.clone(),
+        }
+    }
+
+    /// Puts what a copy has in the place of everything on it.
+    pub fn restore(&self, copy: DiskCopy) {
+        let mut contents = self.contents.lock();
+        contents.pairs = copy.pairs;
+        contents.config = copy.config;
+        contents.boots = copy.boots;
+        contents.retired = false;
+    }
+}
+
+/// A copy of a disk, taken at some time.
+#[derive(Debug, Clone)]
+pub struct DiskCopy {
+    pairs: BTreeMap<(u16, Key), Pair>,
+    config: Option<HeldConfig>,
+    boots: DiskBoots,
 }
 
 /// One process's access to a [`MemoryDisk`].
@@ -161,6 +197,22 @@ impl Store for MemoryStore {
     async fn save_config(&self, config: &HeldConfig) -> Result<(), StoreError> {
         self.sync().await?;
         self.disk.contents.lock().config = Some(config.clone());
+        Ok(())
+    }
+
+    fn boots(&self) -> DiskBoots {
+        self.disk.contents.lock().boots.clone()
+    }
+
+    async fn save_boots(&self, boots: &DiskBoots) -> Result<(), StoreError> {
+        self.sync().await?;
+        self.disk.contents.lock().boots = boots.clone();
+        Ok(())
+    }
+
+    async fn mark_retired(&self) -> Result<(), StoreError> {
+        self.sync().await?;
+        self.disk.contents.lock().retired = true;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What readers and the committer of one replica share.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 use quick_cache::sync::Cache;
@@ -46,6 +47,11 @@ pub(crate) struct State<S> {
     pub(crate) digests: Digests,
     /// Why the disk counts as lost, once it does.
     lost: OnceLock<String>,
+    /// Whether anything is served: nothing is before the boot is admitted.
+    admitted: AtomicBool,
+    /// Set under the lock of `config`, as an adoption is: no read that passed before comes
+    /// upon a disk that is being wiped.
+    retired: AtomicBool,
 }
 
 impl<S: Store> State<S> {
@@ -55,6 +61,7 @@ impl<S: Store> State<S> {
         store: S,
         metrics: ReplicaMetrics,
         cached_stamps: usize,
+        admitted: bool,
     ) -> Self {
         let config = store.config();
         metrics.adopted(config.as_ref());
@@ -67,6 +74,8 @@ impl<S: Store> State<S> {
             stamps: Cache::new(cached_stamps),
             digests: Digests::new(),
             lost: OnceLock::new(),
+            admitted: AtomicBool::new(admitted),
+            retired: AtomicBool::new(false),
         }
     }
 
@@ -79,6 +88,44 @@ impl<S: Store> State<S> {
     pub(crate) fn publish_config(&self, config: HeldConfig) {
         self.metrics.adopted(Some(&config));
         *self.config.write() = Some(config);
+    }
+
+    /// Serves from now on: the boot is admitted, durably.
+    pub(crate) fn publish_admission(&self) {
+        self.admitted.store(true, Ordering::Release);
+    }
+
+    /// Whether the boot is admitted.
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.admitted.load(Ordering::Acquire)
+    }
+
+    /// Serves nothing from now on; waits for the reads that began before.
+    pub(crate) fn publish_retirement(&self) {
+        let _config = self.config.write();
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// # Errors
+    /// [`ReplicaError::NotAdmitted`] before the boot is admitted; [`ReplicaError::Unreachable`]
+    /// while a retired disk is wiped.
+    pub(crate) fn check_serving(&self) -> Result<(), ReplicaError> {
+        self.check_retired()?;
+        match self.is_admitted() {
+            true => Ok(()),
+            false => Err(ReplicaError::NotAdmitted),
+        }
+    }
+
+    /// # Errors
+    /// [`ReplicaError::Unreachable`] while a retired disk is wiped.
+    pub(crate) fn check_retired(&self) -> Result<(), ReplicaError> {
+        if self.retired.load(Ordering::Acquire) {
+            return Err(ReplicaError::Unreachable {
+                problem: "the replica is retired and wipes its disk".into(),
+            });
+        }
+        Ok(())
     }
 
     /// Runs `access` if the fence passes, both in one section.
@@ -99,6 +146,8 @@ impl<S: Store> State<S> {
     }
 
     fn check_fence(&self, fence: &Fence, config: Option<&HeldConfig>) -> Result<(), ReplicaError> {
+        check_target(self.replica_id, fence.replica_id)?;
+        self.check_serving()?;
         let checked = fence.check(self.replica_id, config.map(|held| &held.config));
         if let Err(ReplicaError::Fork { .. }) = checked {
             self.metrics.violated("fork");

@@ -51,7 +51,9 @@ impl<S: Store> Running<S> {
         };
         let metrics = ReplicaMetrics::new(&Registry::new(), "replica-0").unwrap();
         let (replica, committer) = LocalReplica::new(store, options, metrics);
-        let committer = tokio::spawn(async move { committer.run().await.unwrap() });
+        let committer = tokio::spawn(async move {
+            committer.run().await.unwrap();
+        });
         let config = config();
         replica.adopt(OWN, &config, true, LIMIT).await.unwrap();
         let fence = Fence::new(&config, OWN);

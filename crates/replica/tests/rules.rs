@@ -12,7 +12,9 @@ use quorate_register::{
     PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 use quorate_replica::memory::{MemoryDisk, MemoryStore};
-use quorate_replica::{CommitLimits, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError};
+use quorate_replica::{
+    CommitLimits, Ended, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError,
+};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -24,7 +26,7 @@ struct Rig {
     replica: LocalReplica<MemoryStore>,
     disk: Arc<MemoryDisk>,
     metrics: ReplicaMetrics,
-    committer: JoinHandle<Result<(), StoreError>>,
+    committer: JoinHandle<Result<Ended, StoreError>>,
 }
 
 fn config(number: u64, id: u8, ancestors: &[u8]) -> Arc<Config> {

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::{BoxFuture, join_all};
 use futures::stream::{self, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
     Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, Pair, ReplicaError, Write,
@@ -154,7 +155,7 @@ impl Transfer<'_> {
         };
         let mut answers: FuturesUnordered<_> = current
             .iter()
-            .map(|member| async move { (member, self.page(member, None).await) })
+            .map(|member| async move { (member, self.page(member, None).await) }.boxed())
             .collect();
         let mut sources = Vec::new();
         let mut problems = Vec::new();
@@ -182,7 +183,8 @@ impl Transfer<'_> {
                 Err(error) => Err((source.member, error)),
             }
         });
-        for read in futures::future::join_all(reads).await {
+        let reads: Vec<BoxFuture<'_, _>> = reads.map(FutureExt::boxed).collect();
+        for read in join_all(reads).await {
             if let Err((member, error)) = read {
                 return Err(TransferError::Current(self.problem(member, error)?));
             }
@@ -219,7 +221,7 @@ impl Transfer<'_> {
         let this = &*self;
         let items = &batch[..];
         let mut writes: FuturesUnordered<_> = keeping_up
-            .map(|member| async move { (member, this.store_at(member, items).await) })
+            .map(|member| async move { (member, this.store_at(member, items).await) }.boxed())
             .collect();
         let mut stored = MemberSet::EMPTY;
         let mut failed = Vec::new();
@@ -252,21 +254,24 @@ impl Transfer<'_> {
         if active(Mutation::TransferNotAwaited) {
             return Ok(());
         }
-        let target = self.view.target(member);
-        let limit = self.options.request_timeout;
         let lacking = items.iter().filter(|item| !item.holders.contains(member));
-        let writes = lacking.map(|item| {
-            self.ask(member, || {
-                target
-                    .replica
-                    .local_write(&target.fence, &item.write, limit)
-            })
-        });
+        let writes: Vec<_> = lacking
+            .map(|item| self.write(member, &item.write).boxed())
+            .collect();
         let mut writes = stream::iter(writes).buffer_unordered(self.options.writes_in_flight);
         while let Some(written) = writes.next().await {
             written?;
         }
         Ok(())
+    }
+
+    async fn write(&self, member: usize, write: &Write) -> Result<(), ReplicaError> {
+        let target = self.view.target(member);
+        let limit = self.options.request_timeout;
+        self.ask(member, || {
+            target.replica.local_write(&target.fence, write, limit)
+        })
+        .await
     }
 
     /// Asks until there is an answer, for as long as one request may take; a member that does not

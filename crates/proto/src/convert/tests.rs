@@ -9,9 +9,10 @@ use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
 use quorate_register::{
-    Buckets, ChecksumMismatch, ClusterId, Config, ConfigId, ConfigParts, DIGEST_SUMS, Digest,
-    DigestRequest, Entry, Epoch, Fence, HeldConfig, Identity, Key, Member, OpId, Page, PageRequest,
-    Pair, ReplicaError, ReplicaId, Timestamp, Version, Write, bucket_of, scan_order,
+    Boot, BootNonce, Buckets, ChecksumMismatch, ClusterId, Config, ConfigId, ConfigParts,
+    DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entry, Epoch, Fence, HeldConfig, Identity, Key,
+    Member, OpId, Page, PageRequest, Pair, ReplicaError, ReplicaId, Timestamp, Version, Write,
+    bucket_of, scan_order,
 };
 
 use super::refusal::{refusal, replica_error};
@@ -90,6 +91,7 @@ fn any_replica_error() -> impl Strategy<Value = ReplicaError> {
         ".{0,40}".prop_map(|problem| ReplicaError::WrongReplica { problem }),
         any_config().prop_map(|config| ReplicaError::StaleEpoch { config }),
         Just(ReplicaError::NeedConfig),
+        Just(ReplicaError::NotAdmitted),
         any_config().prop_map(|config| ReplicaError::Fork { config }),
         ".{0,40}".prop_map(|problem| ReplicaError::LostDisk { problem }),
         any::<(u64, u64)>().prop_map(|(free_bytes, reserved_bytes)| ReplicaError::DiskFull {
@@ -105,6 +107,24 @@ fn any_replica_error() -> impl Strategy<Value = ReplicaError> {
         }),
         ".{0,40}".prop_map(|problem| ReplicaError::Invalid { problem }),
     ]
+}
+
+fn any_boot() -> impl Strategy<Value = Boot> {
+    (1_u64.., any_id()).prop_map(|(number, nonce)| Boot {
+        number,
+        nonce: BootNonce::from_bytes(nonce),
+    })
+}
+
+fn any_boots() -> impl Strategy<Value = DiskBoots> {
+    let volume = option::of("[a-z0-9-]{1,40}");
+    (option::of(any_boot()), option::of(any_boot()), volume).prop_map(
+        |(admitted, intent, volume)| DiskBoots {
+            admitted,
+            intent,
+            volume,
+        },
+    )
 }
 
 /// Over the wire and back.
@@ -154,6 +174,7 @@ proptest! {
         timestamp in any_timestamp(),
         value in any_value(),
         identity in (any_id(), option::of(any_id()), option::of((any_config(), any::<bool>())), any::<u64>(), any::<bool>()),
+        boots in (any::<bool>(), any_boots()),
     ) {
         use v1::local_read_response::Answer::Pair as Read;
         use v1::local_read_timestamp_response::Answer::Timestamp as ReadTimestamp;
@@ -169,6 +190,7 @@ proptest! {
             prop_assert_eq!(replica::local_read_timestamp_answer(answer), Ok(timestamp));
         }
         let (replica_id, cluster_id, config, keys, disk_full) = identity;
+        let (admitted, boots) = boots;
         let identity = Identity {
             replica_id: ReplicaId::from_bytes(replica_id),
             pod: "replica-0".to_owned(),
@@ -176,6 +198,8 @@ proptest! {
             config: config.map(|(config, active)| HeldConfig { config, active }),
             keys,
             disk_full,
+            admitted,
+            boots,
         };
         let answer = sent(v1::IdentifyResponse::from(identity.clone()));
         prop_assert_eq!(Identity::try_from(answer), Ok(identity));
@@ -192,8 +216,17 @@ proptest! {
     }
 
     #[test]
+    fn admissions_round_trip(id: [u8; 16], boot in any_boot(), volume in option::of("[a-z]{1,40}")) {
+        let replica_id = ReplicaId::from_bytes(id);
+        let request = sent(replica::admit_request(replica_id, boot, volume.as_deref()));
+        prop_assert_eq!(replica::admit(request), Ok((replica_id, boot, volume)));
+    }
+
+    #[test]
     fn configs_round_trip(config in any_config(), active: bool, id: [u8; 16]) {
         let replica_id = ReplicaId::from_bytes(id);
+        let request = sent(replica::retire_request(replica_id, &config));
+        prop_assert_eq!(replica::retire(request), Ok((replica_id, config.clone())));
         let request = sent(replica::adopt_request(replica_id, &config, active));
         prop_assert_eq!(replica::adopt(request), Ok((replica_id, config, active)));
     }
@@ -252,6 +285,8 @@ fn convert_as_everything(bytes: &Bytes) {
     decoded(bytes, |m| drop(digest::digest(m)));
     decoded(bytes, |m| drop(digest::digest_answered(m)));
     decoded(bytes, |m| drop(replica::adopt(m)));
+    decoded(bytes, |m| drop(replica::admit(m)));
+    decoded(bytes, |m| drop(replica::retire(m)));
     decoded(bytes, |m: v1::IdentifyResponse| drop(Identity::try_from(m)));
     decoded(bytes, |m: v1::GetRequest| drop(register::get(&m)));
     decoded(bytes, |m: v1::GetResponse| drop(Entry::try_from(m)));
@@ -312,6 +347,33 @@ proptest! {
         bytes.truncate(cut.index(bytes.len() + 1));
         convert_as_everything(&bytes.into());
     }
+}
+
+#[test]
+fn boots_and_volumes_outside_their_limits_are_named() {
+    let boot = Boot {
+        number: 1,
+        nonce: BootNonce::from_bytes([3; 16]),
+    };
+    let invalid = |change: &dyn Fn(&mut v1::AdmitRequest)| {
+        let mut request = replica::admit_request(ReplicaId::from_bytes([1; 16]), boot, Some("v"));
+        change(&mut request);
+        replica::admit(request).unwrap_err().to_string()
+    };
+    assert_eq!(
+        invalid(&|it| it.volume = Some("v".repeat(257))),
+        "volume: it has 257 bytes; a volume's name has 1 to 256"
+    );
+    assert_eq!(
+        invalid(&|it| it.volume = Some(String::new())),
+        "volume: it has 0 bytes; a volume's name has 1 to 256"
+    );
+    assert_eq!(
+        invalid(&|it| it.boot.as_mut().unwrap().number = 0),
+        "boot.number: it is 0; the first boot has 1"
+    );
+    assert!(invalid(&|it| it.boot = None).starts_with("boot: "));
+    assert!(invalid(&|it| it.replica_id = Bytes::new()).starts_with("replica_id: "));
 }
 
 fn sample_fence() -> Fence {

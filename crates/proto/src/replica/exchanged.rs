@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
     ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tokio::time::Instant;
@@ -188,6 +188,25 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
         self.plain.adopt(replica_id, config, active, timeout).await
+    }
+
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.plain.admit(replica_id, boot, volume, timeout).await
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.plain.retire(replica_id, config, timeout).await
     }
 
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {

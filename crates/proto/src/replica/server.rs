@@ -171,6 +171,35 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         Ok(Response::new(v1::AdoptResponse { refusal }))
     }
 
+    async fn admit(
+        &self,
+        request: Request<v1::AdmitRequest>,
+    ) -> Result<Response<v1::AdmitResponse>, Status> {
+        let (timeout, request) = open(request);
+        let result = async {
+            let (replica_id, boot, volume) = convert::admit(request)?;
+            let admitted = self
+                .replica
+                .admit(replica_id, boot, volume.as_deref(), timeout?);
+            admitted.await
+        };
+        let refusal = refusal_of(result.await)?;
+        Ok(Response::new(v1::AdmitResponse { refusal }))
+    }
+
+    async fn retire(
+        &self,
+        request: Request<v1::RetireRequest>,
+    ) -> Result<Response<v1::RetireResponse>, Status> {
+        let (timeout, request) = open(request);
+        let result = async {
+            let (replica_id, config) = convert::retire(request)?;
+            self.replica.retire(replica_id, &config, timeout?).await
+        };
+        let refusal = refusal_of(result.await)?;
+        Ok(Response::new(v1::RetireResponse { refusal }))
+    }
+
     async fn identify(
         &self,
         request: Request<v1::IdentifyRequest>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
     ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tonic::transport::Channel;
@@ -145,6 +145,29 @@ impl Replica for UnaryReplica {
     ) -> Result<(), ReplicaError> {
         let request = convert::adopt_request(replica_id, config, active);
         let call = async |mut client: ReplicaClient<Channel>, request| client.adopt(request).await;
+        convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
+    }
+
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let request = convert::admit_request(replica_id, boot, volume);
+        let call = async |mut client: ReplicaClient<Channel>, request| client.admit(request).await;
+        convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let request = convert::retire_request(replica_id, config);
+        let call = async |mut client: ReplicaClient<Channel>, request| client.retire(request).await;
         convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
     }
 

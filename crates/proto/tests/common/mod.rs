@@ -12,10 +12,11 @@ use bytes::Bytes;
 use quorate_proto::transport::{self, ChannelOptions, Connections, Incoming, ServerOptions};
 use quorate_proto::{Limits, RegisterService, ReplicaService, StatusSource, v1};
 use quorate_register::fence::judge_adoption;
+use quorate_register::retirement::judge_retirement;
 use quorate_register::{
-    Config, DIGEST_SUMS, Digest, DigestRequest, Entropy, Entry, Epoch, Fence, HeldConfig, Identity,
-    Key, Member, OpId, OperationError, Page, PageRequest, Pair, Register, Replica, ReplicaError,
-    ReplicaId, Timestamp, Version, Write, bucket_of, pair_hash, scan_order,
+    Boot, Config, DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entropy, Entry, Epoch, Fence,
+    HeldConfig, Identity, Key, Member, OpId, OperationError, Page, PageRequest, Pair, Register,
+    Replica, ReplicaError, ReplicaId, Timestamp, Version, Write, bucket_of, pair_hash, scan_order,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -153,6 +154,7 @@ pub struct MemoryReplica {
     pub id: ReplicaId,
     pub calls: Calls,
     pub held: Mutex<Option<HeldConfig>>,
+    pub boots: Mutex<DiskBoots>,
     pub pairs: Mutex<BTreeMap<Key, Pair>>,
     pub gate: Notify,
     /// What the next call answers instead.
@@ -165,6 +167,7 @@ impl MemoryReplica {
             id: ReplicaId::from_bytes([1; 16]),
             calls: Calls::default(),
             held: Mutex::default(),
+            boots: Mutex::default(),
             pairs: Mutex::default(),
             gate: Notify::new(),
             refuse: Mutex::default(),
@@ -308,6 +311,31 @@ impl Replica for MemoryReplica {
         Ok(())
     }
 
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _running = self.calls.begin(Some(timeout));
+        assert_eq!(replica_id, self.id);
+        let mut boots = self.boots.lock().unwrap();
+        *boots = boots.admitting(boot, volume);
+        Ok(())
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _running = self.calls.begin(Some(timeout));
+        assert_eq!(replica_id, self.id);
+        judge_retirement(self.id, self.held.lock().unwrap().as_ref(), config)
+    }
+
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {
         let _running = self.calls.begin(Some(timeout));
         let config = self.held.lock().unwrap().clone();
@@ -318,6 +346,8 @@ impl Replica for MemoryReplica {
             config,
             keys: self.pairs.lock().unwrap().len() as u64,
             disk_full: false,
+            admitted: true,
+            boots: self.boots.lock().unwrap().clone(),
         })
     }
 }

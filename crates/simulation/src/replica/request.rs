@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_register::{
-    Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
     ReplicaError, ReplicaId, Timestamp, Write,
 };
 
@@ -31,6 +31,15 @@ pub(super) enum Method {
         config: Arc<Config>,
         active: bool,
     },
+    Admit {
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<String>,
+    },
+    Retire {
+        replica_id: ReplicaId,
+        config: Arc<Config>,
+    },
     Identify,
 }
 
@@ -52,7 +61,10 @@ pub(crate) struct ReplicaAnswer(pub(super) Result<Returned, ReplicaError>);
 impl ReplicaRequest {
     /// Whether something is to be stored.
     pub(super) fn stores(&self) -> bool {
-        matches!(self.method, Method::Write(..) | Method::Adopt { .. })
+        !matches!(
+            self.method,
+            Method::Read(..) | Method::ReadTimestamp(..) | Method::Scan(..) | Method::Identify
+        )
     }
 
     /// Makes the call.
@@ -87,6 +99,19 @@ impl ReplicaRequest {
                 let adopted = replica.adopt(*replica_id, config, *active, timeout).await;
                 adopted.map(|()| Returned::Nothing)
             }
+            Method::Admit {
+                replica_id,
+                boot,
+                volume,
+            } => {
+                let volume = volume.as_deref();
+                let admitted = replica.admit(*replica_id, *boot, volume, timeout).await;
+                admitted.map(|()| Returned::Nothing)
+            }
+            Method::Retire { replica_id, config } => {
+                let retired = replica.retire(*replica_id, config, timeout).await;
+                retired.map(|()| Returned::Nothing)
+            }
             Method::Identify => replica.identify(timeout).await.map(Returned::Identity),
         })
     }
@@ -106,6 +131,8 @@ impl fmt::Display for ReplicaRequest {
                 let known = if *active { " as active" } else { "" };
                 write!(f, "adopt epoch {}{known}", config.epoch())
             }
+            Method::Admit { boot, .. } => write!(f, "admit boot {}", boot.number),
+            Method::Retire { config, .. } => write!(f, "retire under epoch {}", config.epoch()),
             Method::Identify => f.write_str("identify"),
         }
     }
