@@ -55,7 +55,7 @@ async fn fill(store: &DiskStore, keys: u64) -> anyhow::Result<()> {
 
 /// Serves the replica of a folder; its disk, and the way to it.
 async fn serve(folder: &Path, pod: &str, keys: u64) -> anyhow::Result<(Member, RemoteReplica)> {
-    let directory = DataDirectory::open(&folder.join(pod), &Options::default(), &Random)?;
+    let directory = DataDirectory::open(folder.join(pod), &Options::default(), &Random)?;
     fill(directory.store(), keys).await?;
     let metrics = ReplicaMetrics::new(&Registry::new(), pod)?;
     let options = ReplicaOptions::new(directory.replica_id(), pod);
