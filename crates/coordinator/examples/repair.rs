@@ -19,7 +19,7 @@ use quorate_register::{
     Digest, DigestRequest, Entropy, Fence, Key, Member, OpId, Pair, Replica, Timestamp,
 };
 use quorate_replica::disk::{DataDirectory, DiskStore, Options};
-use quorate_replica::{LocalReplica, ReplicaMetrics, ReplicaOptions, Store};
+use quorate_replica::{DirectoryDisk, ReplicaMetrics, Store, start};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -55,15 +55,17 @@ async fn fill(store: &DiskStore, keys: u64) -> anyhow::Result<()> {
 
 /// Serves the replica of a folder; its disk, and the way to it.
 async fn serve(folder: &Path, pod: &str, keys: u64) -> anyhow::Result<(Member, RemoteReplica)> {
-    let directory = DataDirectory::open(folder.join(pod), &Options::default(), &Random)?;
+    let path = folder.join(pod);
+    let directory = DataDirectory::open(&path, &Options::default(), &Random)?;
     fill(directory.store(), keys).await?;
+    let replica_id = directory.replica_id();
+    // The replica takes the lock of the folder next.
+    drop(directory);
     let metrics = ReplicaMetrics::new(&Registry::new(), pod)?;
-    let options = ReplicaOptions::new(directory.replica_id(), pod);
-    let (replica, committer) = LocalReplica::new(directory.store().clone(), options, metrics);
-    std::thread::spawn(move || futures::executor::block_on(committer.run()));
+    let running = start(DirectoryDisk::new(path, pod, Arc::new(Random)), metrics)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let service = ReplicaService::new(Arc::new(replica), Limits::default()).into_server();
+    let service = ReplicaService::new(running.replica, Limits::default()).into_server();
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
     let serving = server(&ServerOptions::default())
         .add_service(service)
@@ -71,7 +73,7 @@ async fn serve(folder: &Path, pod: &str, keys: u64) -> anyhow::Result<(Member, R
     tokio::spawn(serving);
     let channel = channel(&address.to_string(), &ChannelOptions::default())?;
     let member = Member {
-        replica_id: directory.replica_id(),
+        replica_id,
         pod: pod.to_owned(),
     };
     Ok((member, RemoteReplica::new(channel, Limits::default())))

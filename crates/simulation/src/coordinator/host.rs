@@ -7,14 +7,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use quorate_coordinator::membership::Membership;
+use quorate_coordinator::reconfiguration::{
+    ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
+};
 use quorate_coordinator::repair::{RepairMetrics, RepairOptions, Repairer, RepairerParts};
 use quorate_coordinator::{
     Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveCounts, LiveSnapshot,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::ConfigObject;
 use super::request::{Operation, OperationAnswer};
+use super::{ConfigObject, Wanted};
 use crate::gate::Gate;
 use crate::judge::Judge;
 use crate::network::{Host, Link, Served};
@@ -29,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) replicas: Vec<(String, Arc<Link<ReplicaHost>>)>,
     /// Where the config lies.
     pub(crate) object: Arc<ConfigObject>,
+    /// What people want of the members.
+    pub(crate) wanted: Arc<Wanted>,
     /// Who judges what operations return.
     pub(crate) judge: Arc<Judge>,
 }
@@ -39,6 +44,9 @@ pub(crate) struct CoordinatorHost {
     this: Weak<Self>,
     pub(super) name: String,
     options: CoordinatorOptions,
+    changes: Option<ReconfigurationOptions>,
+    /// How many replicas the first config has.
+    pub(super) first_members: usize,
     repair: Option<RepairOptions>,
     /// How long each step of finding a config waits for the replicas.
     pub(super) find_limit: Duration,
@@ -83,6 +91,8 @@ impl CoordinatorHost {
                 operations_in_flight: settings.operations_in_flight,
                 ..CoordinatorOptions::default()
             },
+            changes: settings.changes,
+            first_members: settings.replicas,
             repair: settings.repair,
             find_limit: settings.find_limit,
             exchanges: settings.exchanges,
@@ -126,7 +136,7 @@ impl CoordinatorHost {
         if let Some(options) = self.repair {
             let repairer = Repairer::new(RepairerParts {
                 options,
-                membership,
+                membership: membership.clone(),
                 entropy: self.entropy.clone(),
                 metrics: RepairMetrics::new(&registry).expect("the registry has no such metrics"),
                 live: coordinator.live_counts(),
@@ -134,16 +144,37 @@ impl CoordinatorHost {
             self.repair(repairer, process.clone());
         }
         let this = self.this.clone();
+        let reconfigurer = self.reconfigurer(&process, membership);
         tokio::spawn(async move {
             let Some(host) = this.upgrade() else { return };
+            let work = async {
+                host.find_config(&process.coordinator).await;
+                if let Some(reconfigurer) = reconfigurer {
+                    reconfigurer.run().await;
+                }
+            };
             tokio::select! {
                 biased;
                 () = process.dead.cancelled() => {}
                 () = process.stop.cancelled() => {}
-                () = host.gate.hold(host.find_config(&process.coordinator)) => {}
+                () = host.gate.hold(work) => {}
             }
         });
         true
+    }
+
+    /// What changes the members, if this run does.
+    fn reconfigurer(&self, process: &Process, membership: Arc<Membership>) -> Option<Reconfigurer> {
+        let metrics = ReconfigurationMetrics::new(&Registry::new());
+        Some(Reconfigurer::new(ReconfigurerParts {
+            options: self.changes?,
+            membership,
+            config_store: self.surroundings.object.clone(),
+            workload: self.surroundings.wanted.clone(),
+            entropy: self.entropy.clone(),
+            metrics: metrics.expect("the registry is empty"),
+            live: process.coordinator.live_counts(),
+        }))
     }
 
     /// Repairs until the process ends.
