@@ -10,12 +10,15 @@ use quorate_register::OperationError;
 use crate::Coordinator;
 use crate::membership::{BootCounters, Volumes};
 use crate::reconfiguration::{Progress, Reconfigurer};
+use crate::repair::Repairer;
 
 /// A coordinator, and what changes the members if it does that. Clones are the same.
 #[derive(Clone)]
 pub struct Role {
     /// The register in this process.
     pub coordinator: Arc<Coordinator>,
+    /// What brings members the writes that they missed.
+    pub repairer: Option<Arc<Repairer>>,
     /// What changes the members, where there is a config store.
     pub reconfigurer: Option<Arc<Reconfigurer>>,
     /// By what replicas are admitted, where there are boot counters.

@@ -153,17 +153,16 @@ pub fn start(
         metrics.clone(),
         shutdown.cancel.clone(),
     ));
-    let repairer = Repairer::new(RepairerParts {
+    let repairer = Arc::new(Repairer::new(RepairerParts {
         options: repair,
         membership: membership.clone(),
         entropy: entropy.clone(),
         metrics: RepairMetrics::new(&parts.registry)?,
         live: coordinator.live_counts(),
-    });
-    let repairing = repairer.status();
-    let cancel = shutdown.cancel.clone();
+    }));
+    let (cancel, repairs) = (shutdown.cancel.clone(), repairer.clone());
     shutdown.background.spawn(async move {
-        cancel.run_until_cancelled(repairer.run()).await;
+        cancel.run_until_cancelled(repairs.run()).await;
     });
     let reconfigurer = parts.agreement.as_ref().map(|agreement| {
         let parts = ReconfigurerParts {
@@ -174,7 +173,7 @@ pub fn start(
             entropy,
             metrics: ReconfigurationMetrics::new(&parts.registry)?,
             live: coordinator.live_counts(),
-            repair: Some(repairing),
+            repair: Some(repairer.status()),
         };
         Ok::<_, RunError>(Arc::new(Reconfigurer::new(parts)))
     });
@@ -208,6 +207,7 @@ pub fn start(
     }
     let role = Role {
         coordinator,
+        repairer: Some(repairer),
         reconfigurer,
         boot_counters: parts.boot_counters,
         volumes: parts.volumes,

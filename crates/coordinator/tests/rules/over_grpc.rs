@@ -21,6 +21,7 @@ fn served(cluster: &Cluster) -> RegisterClient<Channel> {
     let coordinator = cluster.coordinator.clone();
     let role = Role {
         coordinator,
+        repairer: None,
         reconfigurer: None,
         boot_counters: None,
         volumes: None,
