@@ -5,6 +5,7 @@
 //! - `quorum` is the heart of it: *rounds* of *attempts*, which end with everything they began.
 //! - [`membership`] knows the config, proves it active, and reaches its members.
 //! - [`kubernetes`] is where members, config and wanted size come from on Kubernetes.
+//! - [`reconfiguration`] changes the members.
 
 mod args;
 mod coordinator;
@@ -15,6 +16,7 @@ mod metrics;
 mod operation;
 mod outcome;
 mod quorum;
+pub mod reconfiguration;
 mod refusals;
 mod run;
 mod status;

@@ -145,7 +145,7 @@ fn replace(path: &Path, document: &ConfigDocument) -> Result<SwapOutcome, Config
 }
 
 /// The path with an extension added: `config.json` has `config.json.lock` beside it.
-fn beside(path: &Path, extension: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(extension);
