@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::{AddressProblem, remote_directory};
+use crate::kubernetes::{Kubernetes, KubernetesError};
 use crate::membership::{
     ConfigStore, Directory, FileConfigStore, FixedDirectory, Membership, load,
 };
@@ -28,6 +29,9 @@ pub enum RunError {
     /// The list of replicas cannot be used.
     #[error(transparent)]
     Address(#[from] AddressProblem),
+    /// Kubernetes cannot be used.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
     /// The gRPC server failed.
     #[error("the gRPC server failed")]
     Serve(#[from] tonic::transport::Error),
@@ -62,15 +66,32 @@ pub async fn run(
     metrics::register(&registry, &build)?;
     let grpc = listener::bind(&args.listen, "--listen").await?;
     let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
-    let directory = remote_directory(FixedDirectory::default(), &args.replicas)?;
-    let config_store = args.config_file.map(FileConfigStore::new);
+    let kubernetes = match args.kubernetes.objects() {
+        Some(objects) => {
+            let (entropy, flags) = (Arc::new(SystemEntropy), &args.kubernetes);
+            Some(Kubernetes::start(flags, &objects, &registry, entropy, &shutdown).await?)
+        }
+        None => None,
+    };
+    let (directory, config_store): (Arc<dyn Directory>, Option<Arc<dyn ConfigStore>>) =
+        match &kubernetes {
+            Some(found) => (found.directory.clone(), Some(found.config_store.clone())),
+            None => {
+                let listed = remote_directory(FixedDirectory::default(), &args.replicas)?;
+                let file = args.config_file.map(FileConfigStore::new);
+                (Arc::new(listed), file.map(|file| Arc::new(file) as _))
+            }
+        };
     let parts = CoordinatorParts {
         options: args.operations.options(),
-        directory: Arc::new(directory),
-        config_store: config_store.map(|store| Arc::new(store) as _),
+        directory,
+        config_store,
         registry: registry.clone(),
     };
     let (coordinator, readiness) = start(parts, &shutdown)?;
+    if let Some(kubernetes) = kubernetes.filter(|_| args.kubernetes.bootstrap) {
+        kubernetes.make_first_config(coordinator.membership().clone(), &shutdown);
+    }
     tracing::info!(listen = %args.listen, admin = %args.admin_listen, "serving");
     let admin_server = Admin {
         build,

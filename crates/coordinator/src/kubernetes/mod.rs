@@ -13,6 +13,7 @@
 
 mod access;
 mod args;
+mod config_map;
 mod config_map_store;
 mod desired;
 mod directory;

@@ -9,7 +9,7 @@ use prometheus::Registry;
 use quorate_proto::transport::{ChannelOptions, channel};
 use quorate_proto::{Limits, RemoteReplica};
 use quorate_register::{Entropy, Replica};
-use quorate_runtime::Shutdown;
+use quorate_runtime::{Shutdown, SystemEntropy};
 use tokio::time::sleep;
 
 use super::access::{ApiAccess, NoAccess};
@@ -20,7 +20,8 @@ use super::events::events;
 use super::lease::{Elector, Leadership, LeaseTimes};
 use super::names::{PodNames, SystemLookUp, look_up_while_api_is_away};
 use super::stateful_set::StatefulSetWorkload;
-use super::{ENDPOINT_SLICES, KubernetesMetrics, STATEFUL_SETS};
+use super::{ENDPOINT_SLICES, KubernetesMetrics, STATEFUL_SETS, make_first_config};
+use crate::membership::Membership;
 
 /// Why a coordinator cannot use Kubernetes.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,17 @@ impl Kubernetes {
             workload: Arc::new(workload),
             leadership,
         })
+    }
+}
+
+impl Kubernetes {
+    /// Makes the first config in the background when all wanted replicas are virgin; see
+    /// [`make_first_config`].
+    pub fn make_first_config(&self, membership: Arc<Membership>, shutdown: &Shutdown) {
+        let (config_store, workload) = (self.config_store.clone(), self.workload.clone());
+        let entropy = Arc::new(SystemEntropy);
+        let making = make_first_config(membership, config_store, workload, entropy);
+        spawn(shutdown, Box::pin(making));
     }
 }
 
