@@ -116,7 +116,7 @@ fn event(news: &News, regarding: ObjectReference, reporter: &str) -> Event {
     note.truncate(note.floor_char_boundary(MOST_NOTE_BYTES));
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{name}.")),
+            generate_name: Some(format!("{name}-")),
             ..ObjectMeta::default()
         },
         // For people to read; nothing is decided by it.
