@@ -13,6 +13,7 @@ use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 
 use crate::kubernetes::KubernetesArgs;
 use crate::membership::{Directory, FixedDirectory};
+use crate::reconfiguration::{ReconfigurationOptions, TransferOptions};
 use crate::{Backoff, CoordinatorOptions, QuorumOptions};
 
 /// The active role of Quorate: performs the operations of clients by quorum calls to replicas.
@@ -66,6 +67,10 @@ pub struct CoordinatorArgs {
     /// How operations are performed.
     #[command(flatten)]
     pub operations: OperationArgs,
+
+    /// How members are changed.
+    #[command(flatten)]
+    pub membership: MembershipArgs,
 
     /// What the logs say.
     #[command(flatten)]
@@ -125,6 +130,43 @@ pub struct OperationArgs {
         default_value_t = 4096
     )]
     pub background_writes: usize,
+}
+
+/// Times and limits of changes of the members.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MembershipArgs {
+    /// How long another disk must be in the place of a member's before it is swapped in.
+    #[arg(long, env = "QUORATE_SWAP_DELAY", value_name = "DURATION", value_parser = duration, default_value = "5m")]
+    pub swap_delay: Duration,
+
+    /// How long the new members of a change may be unreachable before it is given up.
+    #[arg(long, env = "QUORATE_ABORT_AFTER", value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    pub abort_after: Duration,
+
+    /// Fewer replicas than these are never taken for a wish.
+    #[arg(long, env = "QUORATE_MIN_REPLICAS", value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=31), default_value = "1")]
+    pub min_replicas: u8,
+
+    /// Which part of the time data is brought to new members while clients wait for operations,
+    /// in percent.
+    #[arg(long, env = "QUORATE_TRANSFER_SHARE", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100), default_value = "50")]
+    pub transfer_share: u8,
+}
+
+impl MembershipArgs {
+    /// The options they ask for.
+    pub fn options(&self) -> ReconfigurationOptions {
+        ReconfigurationOptions {
+            swap_delay: self.swap_delay,
+            abort_after: self.abort_after,
+            minimum: self.min_replicas.into(),
+            transfer: TransferOptions {
+                share: f64::from(self.transfer_share) / 100.0,
+                ..TransferOptions::default()
+            },
+            ..ReconfigurationOptions::default()
+        }
+    }
 }
 
 fn value_size(text: &str) -> Result<u64, String> {

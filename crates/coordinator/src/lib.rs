@@ -7,25 +7,32 @@
 //! - [`kubernetes`] is where members, config and wanted size come from on Kubernetes.
 //! - [`reconfiguration`] changes the members.
 
+mod admission;
 mod args;
 mod coordinator;
 pub mod kubernetes;
 mod live;
 pub mod membership;
+mod membership_service;
 mod metrics;
 mod operation;
 mod outcome;
 mod quorum;
 pub mod reconfiguration;
 mod refusals;
+mod role;
 mod run;
 mod status;
 mod status_source;
 
-pub use args::{AddressProblem, CoordinatorArgs, OperationArgs, ReplicaAddress, remote_directory};
+pub use args::{
+    AddressProblem, CoordinatorArgs, MembershipArgs, OperationArgs, ReplicaAddress,
+    remote_directory,
+};
 pub use coordinator::{Coordinator, CoordinatorOptions};
 pub use live::{LiveCounts, LiveSnapshot};
 pub use metrics::CoordinatorMetrics;
 pub use quorum::{Backoff, QuorumOptions};
-pub use run::{CoordinatorParts, RunError, run, serve, start};
+pub use role::Role;
+pub use run::{Agreement, CoordinatorParts, RunError, listed, run, serve, start};
 pub use status::{MemberStatus, Status};

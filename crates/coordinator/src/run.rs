@@ -1,10 +1,12 @@
 //! The role as a whole: membership, the register over gRPC, and admin HTTP.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
-use quorate_proto::transport;
+use quorate_proto::transport::{self, Routes};
+use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
 use quorate_runtime::{
     Admin, BuildInfo, ListenError, Readiness, Shutdown, SystemEntropy, listener, metrics,
@@ -13,12 +15,17 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::admission::keep_admitting;
 use crate::args::{AddressProblem, remote_directory};
 use crate::kubernetes::{Kubernetes, KubernetesError};
 use crate::membership::{
-    ConfigStore, Directory, FileConfigStore, FixedDirectory, Membership, load,
+    BootCounters, ConfigStore, Directory, FileBootCounters, FileConfigStore, FixedDirectory,
+    ListedWorkload, Membership, Volumes, Workload, load,
 };
-use crate::{Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions};
+use crate::reconfiguration::{
+    ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
+};
+use crate::{Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions, Role};
 
 /// Why a coordinator ends before it is asked to.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +53,27 @@ pub struct CoordinatorParts {
     pub options: CoordinatorOptions,
     /// Where replicas are.
     pub directory: Arc<dyn Directory>,
-    /// Where the agreed config lies, if anywhere but at the replicas.
-    pub config_store: Option<Arc<dyn ConfigStore>>,
+    /// Where the agreed config lies, if anywhere but at the replicas. Without it the members
+    /// are never changed.
+    pub agreement: Option<Agreement>,
+    /// Where the boots of all disks are counted. Without it nobody is admitted, so no replica
+    /// may require it.
+    pub boot_counters: Option<Arc<dyn BootCounters>>,
+    /// Which volumes the disks lie on, if that can be told.
+    pub volumes: Option<Arc<dyn Volumes>>,
     /// Where its metrics go.
     pub registry: Registry,
+}
+
+/// Where the members are agreed on, and who says which there should be.
+#[derive(Clone)]
+pub struct Agreement {
+    /// Where the agreed config lies.
+    pub config_store: Arc<dyn ConfigStore>,
+    /// What people want.
+    pub workload: Arc<dyn Workload>,
+    /// When and how members are changed.
+    pub options: ReconfigurationOptions,
 }
 
 /// Runs a coordinator until `shutdown`.
@@ -68,29 +92,19 @@ pub async fn run(
     let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
     let kubernetes = match args.kubernetes.objects() {
         Some(objects) => {
-            let (entropy, flags) = (Arc::new(SystemEntropy), &args.kubernetes);
-            Some(Kubernetes::start(flags, &objects, &registry, entropy, &shutdown).await?)
+            let minimum = args.membership.options().minimum;
+            let started = Kubernetes::start(&objects, minimum, &registry, &shutdown);
+            Some(started.await?)
         }
         None => None,
     };
-    let (directory, config_store): (Arc<dyn Directory>, Option<Arc<dyn ConfigStore>>) =
-        match &kubernetes {
-            Some(found) => (found.directory.clone(), Some(found.config_store.clone())),
-            None => {
-                let listed = remote_directory(FixedDirectory::default(), &args.replicas)?;
-                let file = args.config_file.map(FileConfigStore::new);
-                (Arc::new(listed), file.map(|file| Arc::new(file) as _))
-            }
-        };
-    let parts = CoordinatorParts {
-        options: args.operations.options(),
-        directory,
-        config_store,
-        registry: registry.clone(),
+    let parts = match &kubernetes {
+        Some(kubernetes) => found_parts(kubernetes, &args, &registry),
+        None => listed_parts(&args, &registry)?,
     };
-    let (coordinator, readiness) = start(parts, &shutdown)?;
+    let (role, readiness) = start(parts, &shutdown)?;
     if let Some(kubernetes) = kubernetes.filter(|_| args.kubernetes.bootstrap) {
-        kubernetes.make_first_config(coordinator.membership().clone(), &shutdown);
+        kubernetes.make_first_config(role.coordinator.membership().clone(), &shutdown);
     }
     tracing::info!(listen = %args.listen, admin = %args.admin_listen, "serving");
     let admin_server = Admin {
@@ -103,9 +117,64 @@ pub async fn run(
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving = serve(coordinator, grpc, limits, shutdown.clone());
+    let serving = serve(role, grpc, limits, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     serving.await.expect("the server's task does not panic")
+}
+
+/// What a coordinator of listed replicas is made of.
+fn listed_parts(
+    args: &CoordinatorArgs,
+    registry: &Registry,
+) -> Result<CoordinatorParts, AddressProblem> {
+    let directory = remote_directory(FixedDirectory::default(), &args.replicas)?;
+    let file = args.config_file.as_deref();
+    let boot_counters = file.map(FileBootCounters::beside);
+    let options = args.membership.options();
+    let agreement = file.map(|file| listed(file, &directory, options));
+    Ok(CoordinatorParts {
+        options: args.operations.options(),
+        directory: Arc::new(directory),
+        agreement,
+        boot_counters: boot_counters.map(|counters| Arc::new(counters) as _),
+        volumes: None,
+        registry: registry.clone(),
+    })
+}
+
+/// What a coordinator is made of whose replicas Kubernetes finds.
+fn found_parts(
+    kubernetes: &Kubernetes,
+    args: &CoordinatorArgs,
+    registry: &Registry,
+) -> CoordinatorParts {
+    CoordinatorParts {
+        options: args.operations.options(),
+        directory: kubernetes.directory.clone(),
+        agreement: Some(Agreement {
+            config_store: kubernetes.config_store.clone(),
+            workload: kubernetes.workload.clone(),
+            options: args.membership.options(),
+        }),
+        boot_counters: Some(kubernetes.boot_counters.clone()),
+        volumes: Some(kubernetes.volumes.clone()),
+        registry: registry.clone(),
+    }
+}
+
+/// The config in `file`, and the number of replicas that is wanted of the listed ones beside it.
+pub fn listed(
+    file: &Path,
+    directory: &dyn Directory,
+    options: ReconfigurationOptions,
+) -> Agreement {
+    let mut size = file.as_os_str().to_owned();
+    size.push(".size");
+    Agreement {
+        config_store: Arc::new(FileConfigStore::new(file)),
+        workload: Arc::new(ListedWorkload::new(directory.pods(), size)),
+        options,
+    }
 }
 
 /// Starts a coordinator, which looks for its config until it has one; readiness says why not.
@@ -115,7 +184,7 @@ pub async fn run(
 pub fn start(
     parts: CoordinatorParts,
     shutdown: &Shutdown,
-) -> Result<(Arc<Coordinator>, watch::Receiver<Readiness>), RunError> {
+) -> Result<(Role, watch::Receiver<Readiness>), RunError> {
     let metrics = CoordinatorMetrics::new(&parts.registry)?;
     let entropy = Arc::new(SystemEntropy);
     let membership = Membership::new(parts.directory, entropy.clone(), metrics.clone());
@@ -123,13 +192,34 @@ pub fn start(
     let coordinator = Arc::new(Coordinator::new(
         parts.options,
         membership.clone(),
-        entropy,
-        metrics,
+        entropy.clone(),
+        metrics.clone(),
         shutdown.cancel.clone(),
     ));
+    let reconfigurer = parts.agreement.as_ref().map(|agreement| {
+        let parts = ReconfigurerParts {
+            options: agreement.options,
+            membership: membership.clone(),
+            config_store: agreement.config_store.clone(),
+            workload: agreement.workload.clone(),
+            entropy,
+            metrics: ReconfigurationMetrics::new(&parts.registry)?,
+            live: coordinator.live_counts(),
+        };
+        Ok::<_, RunError>(Arc::new(Reconfigurer::new(parts)))
+    });
+    let reconfigurer = reconfigurer.transpose()?;
     let (ready, readiness) = watch::channel(Readiness::NotReady(membership.why_not_ready()));
     let cancel = shutdown.cancel.clone();
-    let loading = find_config(membership, parts.config_store, ready);
+    if let Some(counters) = parts.boot_counters {
+        let (cancel, membership) = (shutdown.cancel.clone(), membership.clone());
+        let admitting = keep_admitting(membership, counters, parts.volumes, metrics);
+        shutdown.background.spawn(async move {
+            cancel.run_until_cancelled(admitting).await;
+        });
+    }
+    let config_store = parts.agreement.map(|agreement| agreement.config_store);
+    let loading = find_config(membership, config_store, ready);
     shutdown.background.spawn(async move {
         cancel.run_until_cancelled(loading).await;
     });
@@ -140,7 +230,17 @@ pub fn start(
     shutdown.background.spawn(async move {
         cancel.run_until_cancelled(observe_members(members)).await;
     });
-    Ok((coordinator, readiness))
+    if let Some(reconfigurer) = reconfigurer.clone() {
+        let cancel = shutdown.draining.clone();
+        shutdown.background.spawn(async move {
+            cancel.run_until_cancelled(reconfigurer.run()).await;
+        });
+    }
+    let role = Role {
+        coordinator,
+        reconfigurer,
+    };
+    Ok((role, readiness))
 }
 
 /// Serves the register over gRPC until the shutdown's second phase, or its third at the latest.
@@ -148,18 +248,24 @@ pub fn start(
 /// # Errors
 /// When the transport fails.
 pub async fn serve(
-    coordinator: Arc<Coordinator>,
+    role: Role,
     listener: TcpListener,
     limits: Limits,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
-    let service = RegisterService::new(coordinator.clone(), coordinator.clone(), limits)
+    let coordinator = &role.coordinator;
+    let service = RegisterService::new(coordinator.clone(), Arc::new(role.clone()), limits)
         .observed_by(coordinator.clone())
         .until(shutdown.stop_accepting.clone());
     // A little more than are admitted, so that it is the coordinator that refuses, and counts.
     let calls = coordinator.max_operations() + SPARE_CALLS;
     let service = service.into_server().max_calls(calls);
-    transport::serve_role(service, listener, phases(&shutdown)).await?;
+    let routes = Routes::new(service).add_service(role.membership_service());
+    let names = [
+        register_server::SERVICE_NAME,
+        membership_server::SERVICE_NAME,
+    ];
+    transport::serve_role(&names, routes, listener, phases(&shutdown)).await?;
     Ok(())
 }
 

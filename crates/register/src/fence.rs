@@ -142,7 +142,7 @@ pub fn judge_adoption(
     })
 }
 
-fn wrong_cluster(meant: ClusterId, own: ClusterId) -> ReplicaError {
+pub(crate) fn wrong_cluster(meant: ClusterId, own: ClusterId) -> ReplicaError {
     ReplicaError::WrongReplica {
         problem: format!("this replica belongs to cluster {own}, not {meant}"),
     }

@@ -42,6 +42,16 @@ pub struct KubernetesArgs {
     )]
     pub config_map: Option<String>,
 
+    /// The ConfigMap that counts the boots of all disks, which a coordinator makes too; the name of
+    /// the other with `-boots` unless given.
+    #[arg(
+        long,
+        env = "QUORATE_BOOT_CONFIG_MAP",
+        value_name = "NAME",
+        requires = "kubernetes"
+    )]
+    pub boot_config_map: Option<String>,
+
     /// The Lease by which one coordinator is chosen to do the work that only one need do.
     #[arg(
         long,
@@ -61,15 +71,15 @@ pub struct KubernetesArgs {
     )]
     pub replica_port: u16,
 
-    /// Sizes of the StatefulSet below this one are not adopted: a lost `spec.replicas` counts as 1.
+    /// The name of the volume claim template of the replicas: the UIDs of its claims tell
+    /// volumes apart.
     #[arg(
         long,
-        env = "QUORATE_MIN_REPLICAS",
-        value_name = "COUNT",
-        default_value_t = 1,
-        value_parser = clap::value_parser!(u16).range(1..)
+        env = "QUORATE_VOLUME_CLAIM_TEMPLATE",
+        value_name = "NAME",
+        default_value = "data"
     )]
-    pub min_replicas: u16,
+    pub volume_claim_template: String,
 
     /// Make the first config once all wanted replicas answer with disks that never held one. It
     /// may stay set for ever.
@@ -87,29 +97,46 @@ pub struct KubernetesArgs {
 }
 
 impl KubernetesArgs {
-    /// The names of the objects; `None` unless Kubernetes is meant.
+    /// The objects that are used; `None` unless Kubernetes is meant.
     pub fn objects(&self) -> Option<Objects> {
         if !self.kubernetes {
             return None;
         }
+        let config_map = self.config_map.clone()?;
+        let beside = || format!("{config_map}-boots");
         Some(Objects {
+            namespace: self.namespace.clone(),
             stateful_set: self.stateful_set.clone()?,
             service: self.service.clone()?,
-            config_map: self.config_map.clone()?,
+            replica_port: self.replica_port,
+            volume_claim_template: self.volume_claim_template.clone(),
+            boot_config_map: self.boot_config_map.clone().unwrap_or_else(beside),
+            config_map,
             lease: self.lease.clone()?,
+            pod_name: self.pod_name.clone(),
         })
     }
 }
 
-/// The names of the objects that are used.
+/// The objects that are used.
 #[derive(Debug, Clone)]
 pub struct Objects {
+    /// Where all are; that of the pod unless given.
+    pub namespace: Option<String>,
     /// The replicas' StatefulSet.
     pub stateful_set: String,
     /// Their headless Service.
     pub service: String,
+    /// Where each replica listens.
+    pub replica_port: u16,
+    /// What the names of their claims begin with.
+    pub volume_claim_template: String,
+    /// The boots of all disks.
+    pub boot_config_map: String,
     /// The agreed config.
     pub config_map: String,
     /// The election.
     pub lease: String,
+    /// This coordinator's pod.
+    pub pod_name: String,
 }

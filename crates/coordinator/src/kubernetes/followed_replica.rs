@@ -7,9 +7,11 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
+
+use crate::membership::Nowhere;
 
 /// The replica in the pod of one name. Its address may change between calls, and a call goes on
 /// where it was begun; that no other replica answers for it is the fence's care.
@@ -39,12 +41,11 @@ impl FollowedReplica {
         self.place.store(Some(Arc::new(Place { address, replica })));
     }
 
-    fn current(&self) -> Result<Arc<dyn Replica>, ReplicaError> {
-        let place = self.place.load();
-        let place = place.as_ref().ok_or_else(|| ReplicaError::Unreachable {
-            problem: format!("no address is known for pod {}", self.pod),
-        })?;
-        Ok(place.replica.clone())
+    fn current(&self) -> Arc<dyn Replica> {
+        match &*self.place.load() {
+            Some(place) => place.replica.clone(),
+            None => Arc::new(Nowhere(self.pod.clone())),
+        }
     }
 }
 
@@ -56,7 +57,7 @@ impl Replica for FollowedReplica {
         key: &Key,
         timeout: Duration,
     ) -> Result<Pair, ReplicaError> {
-        self.current()?.local_read(fence, key, timeout).await
+        self.current().local_read(fence, key, timeout).await
     }
 
     async fn local_read_timestamp(
@@ -65,7 +66,7 @@ impl Replica for FollowedReplica {
         key: &Key,
         timeout: Duration,
     ) -> Result<Timestamp, ReplicaError> {
-        let replica = self.current()?;
+        let replica = self.current();
         replica.local_read_timestamp(fence, key, timeout).await
     }
 
@@ -75,7 +76,7 @@ impl Replica for FollowedReplica {
         write: &Write,
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
-        self.current()?.local_write(fence, write, timeout).await
+        self.current().local_write(fence, write, timeout).await
     }
 
     async fn scan(
@@ -84,7 +85,7 @@ impl Replica for FollowedReplica {
         request: &PageRequest,
         timeout: Duration,
     ) -> Result<Page, ReplicaError> {
-        self.current()?.scan(fence, request, timeout).await
+        self.current().scan(fence, request, timeout).await
     }
 
     async fn adopt(
@@ -94,11 +95,40 @@ impl Replica for FollowedReplica {
         active: bool,
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
-        let replica = self.current()?;
+        let replica = self.current();
         replica.adopt(replica_id, config, active, timeout).await
     }
 
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        self.current().digest(fence, request, timeout).await
+    }
+
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let replica = self.current();
+        replica.admit(replica_id, boot, volume, timeout).await
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.current().retire(replica_id, config, timeout).await
+    }
+
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {
-        self.current()?.identify(timeout).await
+        self.current().identify(timeout).await
     }
 }

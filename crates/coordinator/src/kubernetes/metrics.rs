@@ -78,8 +78,10 @@ impl KubernetesMetrics {
                 )?,
             )?,
         };
-        for result in ["swapped", "conflict", "failed"] {
-            this.swaps.with_label_values(&["config", result]);
+        for object in ["config", "boots"] {
+            for result in ["swapped", "conflict", "failed"] {
+                this.swaps.with_label_values(&[object, result]);
+            }
         }
         Ok(this)
     }

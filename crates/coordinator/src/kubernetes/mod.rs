@@ -4,6 +4,7 @@
 //!   or from DNS while the API is away;
 //! - [`ConfigMapStore`]: *membership*, the agreed config in a ConfigMap that moves by
 //!   compare-and-swap;
+//! - [`ConfigMapBootCounters`] and [`ClaimVolumes`]: what tells a disk from an old copy of it;
 //! - [`StatefulSetWorkload`]: the *desired size*, `spec.replicas`, and Events;
 //! - [`Elector`]: a Lease that saves work and that nothing depends on.
 //!
@@ -13,6 +14,8 @@
 
 mod access;
 mod args;
+mod boot_counters;
+mod claims;
 mod config_map;
 mod config_map_store;
 mod desired;
@@ -30,6 +33,8 @@ mod stateful_set;
 
 pub use access::{Answer, ApiAccess, ApiProblem, NoAccess};
 pub use args::{KubernetesArgs, Objects};
+pub use boot_counters::ConfigMapBootCounters;
+pub use claims::ClaimVolumes;
 pub use config_map_store::ConfigMapStore;
 pub use desired::Desired;
 pub use directory::{Connect, KubernetesDirectory};

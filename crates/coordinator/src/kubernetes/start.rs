@@ -13,7 +13,9 @@ use quorate_runtime::{Shutdown, SystemEntropy};
 use tokio::time::sleep;
 
 use super::access::{ApiAccess, NoAccess};
-use super::args::{KubernetesArgs, Objects};
+use super::args::Objects;
+use super::boot_counters::ConfigMapBootCounters;
+use super::claims::ClaimVolumes;
 use super::config_map_store::ConfigMapStore;
 use super::directory::{Connect, KubernetesDirectory};
 use super::events::events;
@@ -40,6 +42,10 @@ pub struct Kubernetes {
     pub directory: Arc<KubernetesDirectory>,
     /// The agreed config.
     pub config_store: Arc<ConfigMapStore>,
+    /// The boots of all disks.
+    pub boot_counters: Arc<ConfigMapBootCounters>,
+    /// The claims of the replicas.
+    pub volumes: Arc<ClaimVolumes>,
     /// What people ask for.
     pub workload: Arc<StatefulSetWorkload>,
     /// Whether this coordinator does what only one need do.
@@ -53,25 +59,28 @@ impl Kubernetes {
     /// # Errors
     /// See [`KubernetesError`].
     pub async fn start(
-        args: &KubernetesArgs,
         objects: &Objects,
+        minimum: usize,
         registry: &Registry,
-        entropy: Arc<dyn Entropy>,
         shutdown: &Shutdown,
     ) -> Result<Self, KubernetesError> {
         let metrics = KubernetesMetrics::new(registry)?;
-        let access = ApiAccess::infer(args.namespace.clone(), metrics).await?;
-        let (queue, publisher) = events(access.clone(), &args.pod_name);
-        let minimum = usize::from(args.min_replicas);
+        let access = ApiAccess::infer(objects.namespace.clone(), metrics).await?;
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let (queue, publisher) = events(access.clone(), &objects.pod_name);
         let name = &objects.stateful_set;
         let workload = StatefulSetWorkload::new(access.clone(), name, minimum, queue);
-        let directory = KubernetesDirectory::new(args.replica_port, remote());
+        let directory = KubernetesDirectory::new(objects.replica_port, remote());
         let labels = labels(objects);
-        let config_store = ConfigMapStore::new(access.clone(), &objects.config_map, labels);
+        let config_map = &objects.config_map;
+        let config_store = ConfigMapStore::new(access.clone(), config_map, labels.clone());
+        let boots = &objects.boot_config_map;
+        let boot_counters = ConfigMapBootCounters::new(access.clone(), boots, labels);
+        let volumes = ClaimVolumes::new(access.clone(), &objects.volume_claim_template);
         let (elector, leadership) = Elector::new(
             access.clone(),
             &objects.lease,
-            &args.pod_name,
+            &objects.pod_name,
             LeaseTimes::default(),
             entropy.clone(),
         );
@@ -100,6 +109,8 @@ impl Kubernetes {
         Ok(Self {
             directory: Arc::new(directory),
             config_store: Arc::new(config_store),
+            boot_counters: Arc::new(boot_counters),
+            volumes: Arc::new(volumes),
             workload: Arc::new(workload),
             leadership,
         })
@@ -139,7 +150,7 @@ fn remote() -> Connect {
 fn labels(objects: &Objects) -> BTreeMap<String, String> {
     let labels = [
         ("app.kubernetes.io/name", "quorate"),
-        ("app.kubernetes.io/component", "config"),
+        ("app.kubernetes.io/component", "membership"),
         ("app.kubernetes.io/managed-by", "quorate-coordinator"),
         ("quorate.dev/statefulset", &objects.stateful_set),
     ];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::file_store::beside;
+use super::document_file::beside;
 use super::{News, ScaleRefused, Workload};
 
 /// The first so many of a list of pods, as a file says that the coordinators of one machine share.

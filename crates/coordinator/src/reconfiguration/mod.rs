@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use quorate_register::config::TransitionError;
@@ -158,9 +159,14 @@ impl Reconfigurer {
         &self.parts.workload
     }
 
-    /// Its times and limits.
-    pub fn options(&self) -> &ReconfigurationOptions {
-        &self.parts.options
+    /// Where the agreed config lies.
+    pub fn config_store(&self) -> &dyn ConfigStore {
+        &*self.parts.config_store
+    }
+
+    /// For ids of configs.
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.parts.entropy
     }
 
     /// Takes steps for ever.
@@ -198,6 +204,11 @@ impl Reconfigurer {
             )));
         };
         match Relation::of(&stored.config, &active_config) {
+            // Somebody recorded there that it was proven.
+            Relation::Newer if stored.active => {
+                self.parts.membership.install(stored.config.clone());
+                Ok(true)
+            }
             Relation::Newer => {
                 self.activate(&stored.config).await?;
                 Ok(true)
@@ -281,6 +292,7 @@ impl Reconfigurer {
         }
         let wanted = self.parts.workload.wanted();
         let seen = self.look(wanted.as_deref(), config).await;
+        let retired = self.retire(config, &seen).await;
         let settled = self.settled(config, &seen);
         let leaving = self.noticed.lock().leaving.clone();
         let decided = plan(&Situation {
@@ -304,7 +316,9 @@ impl Reconfigurer {
             progress.wanted = size;
             progress.blocked = blocked;
         });
-        let Some(next) = next else { return Ok(false) };
+        let Some(next) = next else {
+            return Ok(retired);
+        };
         self.join(stored, next).await?;
         Ok(true)
     }
@@ -412,24 +426,54 @@ impl Reconfigurer {
         }
     }
 
-    /// The disks in all pods that matter.
+    /// Ends the disks that were members and are in no group any more: they are wiped, and may join
+    /// again as new ones. `config` is active, and was just read from the store. `true` when there
+    /// was one.
+    async fn retire(&self, config: &Arc<Config>, seen: &[Seen]) -> bool {
+        let left = |seen: &&Seen| {
+            let retired = config.parts().retired.contains(&seen.replica_id);
+            !config.lists(seen.replica_id) && (!seen.virgin || retired)
+        };
+        let mut any = false;
+        for seen in seen.iter().filter(left) {
+            let Some(replica) = self.directory().pod(&seen.pod) else {
+                continue;
+            };
+            let limit = self.parts.options.probe_limit;
+            let retiring = replica.retire(seen.replica_id, config, limit);
+            match timeout(limit, retiring).await {
+                Ok(Ok(())) => {
+                    any = true;
+                    let (pod, id) = (&seen.pod, seen.replica_id);
+                    self.announce(
+                        "ReplicaRetired",
+                        false,
+                        format!("{pod}: replica {id} is no member any more, and its disk is wiped"),
+                    );
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(pod = seen.pod, %error, "a replica was not retired");
+                }
+                Err(_) => tracing::debug!(pod = seen.pod, "a replica was not retired in time"),
+            }
+        }
+        any
+    }
+
+    /// The disks in all pods that are known or wanted.
     async fn look(&self, wanted: Option<&[String]>, config: &Config) -> Vec<Seen> {
         let directory = self.directory();
         let mut pods = pods(&config.parts().current);
         pods.extend(wanted.into_iter().flatten().cloned());
+        pods.extend(directory.pods());
         pods.sort_unstable();
         pods.dedup();
         let limit = self.parts.options.probe_limit;
-        let answers = join_all(pods.into_iter().map(|pod| async move {
-            let replica = directory.pod(&pod)?;
-            let identity = timeout(limit, replica.identify(limit)).await.ok()?.ok()?;
-            Some(Seen {
-                pod,
-                replica_id: identity.replica_id,
-                virgin: identity.cluster_id.is_none(),
-            })
-        }));
-        answers.await.into_iter().flatten().collect()
+        let answers = pods
+            .into_iter()
+            .map(|pod| look_at(directory, pod, limit).boxed());
+        let answers: Vec<_> = answers.collect();
+        join_all(answers).await.into_iter().flatten().collect()
     }
 
     /// Which of the disks in a member's place were there for long enough.
@@ -563,6 +607,18 @@ impl transfer::Observer for Reconfigurer {
     fn busy(&self) -> bool {
         self.parts.live.snapshot().operations > 0
     }
+}
+
+/// The disk in a pod, if it answers in time.
+async fn look_at(directory: &dyn Directory, pod: String, limit: Duration) -> Option<Seen> {
+    let replica = directory.pod(&pod)?;
+    let identity = timeout(limit, replica.identify(limit)).await.ok()?.ok()?;
+    Some(Seen {
+        pod,
+        replica_id: identity.replica_id,
+        virgin: identity.cluster_id.is_none(),
+        admitted: identity.admitted,
+    })
 }
 
 fn pods(members: &[Member]) -> Vec<String> {

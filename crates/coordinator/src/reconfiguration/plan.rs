@@ -11,6 +11,8 @@ pub struct Seen {
     pub replica_id: ReplicaId,
     /// Whether it never held a config: only such a disk joins.
     pub virgin: bool,
+    /// Whether it serves: its boot was admitted, or needs no admission.
+    pub admitted: bool,
 }
 
 /// What a plan is made from.
@@ -130,6 +132,9 @@ impl Situation<'_> {
                     replica_id: seen.replica_id,
                     pod: pod.clone(),
                 }),
+                Some(seen) if seen.virgin && !seen.admitted => {
+                    waits.push(format!("{pod} waits for its boot to be admitted"));
+                }
                 Some(seen) => waits.push(format!(
                     "{pod}: its disk, replica {}, was a member before; it joins once it is wiped",
                     seen.replica_id
@@ -178,12 +183,15 @@ impl Situation<'_> {
 
     fn may_join(&self, seen: &Seen) -> bool {
         let retired = &self.config.parts().retired;
-        seen.virgin && !retired.contains(&seen.replica_id) && !self.config.lists(seen.replica_id)
+        seen.virgin
+            && seen.admitted
+            && !retired.contains(&seen.replica_id)
+            && !self.config.lists(seen.replica_id)
     }
 
     fn answers(&self, member: &Member) -> bool {
         let seen = self.seen_in(&member.pod);
-        seen.is_some_and(|seen| seen.replica_id == member.replica_id)
+        seen.is_some_and(|seen| seen.replica_id == member.replica_id && seen.admitted)
     }
 
     /// The change, if a majority of both groups answers; it would only be given up otherwise.

@@ -91,8 +91,6 @@ pub struct Progress {
     pub keys: u64,
     /// Their bytes, with their values'.
     pub bytes: u64,
-    /// How many keys there are to transfer, approximately.
-    pub keys_expected: u64,
     /// How many members are wanted; `None` while nobody knows.
     pub wanted: Option<usize>,
     /// The last change that ended here.

@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::{BoxFuture, join_all};
 use futures::stream::{self, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, Pair, ReplicaError, Write, majority,
+    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, Pair, ReplicaError, Write,
+    majority, scan_order,
 };
 use tokio::time::Instant;
 
@@ -69,7 +71,7 @@ pub(super) trait Observer: Send + Sync {
 /// *Seal, then scan*: every page is read under the joint epoch, which a replica serves only once
 /// it durably is there. So whatever an operation of an older epoch stored at a majority was stored
 /// before, and one of the members that are read has it. The members are read in step, in the
-/// order of the keys, so that each key is written once, and not where it already is.
+/// order of scans, so that each key is written once, and not where it already is.
 pub(super) async fn transfer(
     view: &View,
     options: &TransferOptions,
@@ -153,7 +155,7 @@ impl Transfer<'_> {
         };
         let mut answers: FuturesUnordered<_> = current
             .iter()
-            .map(|member| async move { (member, self.page(member, None).await) })
+            .map(|member| async move { (member, self.page(member, None).await) }.boxed())
             .collect();
         let mut sources = Vec::new();
         let mut problems = Vec::new();
@@ -181,7 +183,8 @@ impl Transfer<'_> {
                 Err(error) => Err((source.member, error)),
             }
         });
-        for read in futures::future::join_all(reads).await {
+        let reads: Vec<BoxFuture<'_, _>> = reads.map(FutureExt::boxed).collect();
+        for read in join_all(reads).await {
             if let Err((member, error)) = read {
                 return Err(TransferError::Current(self.problem(member, error)?));
             }
@@ -193,6 +196,7 @@ impl Transfer<'_> {
         let target = self.view.target(member);
         let request = PageRequest {
             after: after.cloned(),
+            buckets: Buckets::ALL,
             max_bytes: self.options.page_bytes,
         };
         let limit = self.options.request_timeout;
@@ -217,7 +221,7 @@ impl Transfer<'_> {
         let this = &*self;
         let items = &batch[..];
         let mut writes: FuturesUnordered<_> = keeping_up
-            .map(|member| async move { (member, this.store_at(member, items).await) })
+            .map(|member| async move { (member, this.store_at(member, items).await) }.boxed())
             .collect();
         let mut stored = MemberSet::EMPTY;
         let mut failed = Vec::new();
@@ -250,21 +254,24 @@ impl Transfer<'_> {
         if active(Mutation::TransferNotAwaited) {
             return Ok(());
         }
-        let target = self.view.target(member);
-        let limit = self.options.request_timeout;
         let lacking = items.iter().filter(|item| !item.holders.contains(member));
-        let writes = lacking.map(|item| {
-            self.ask(member, || {
-                target
-                    .replica
-                    .local_write(&target.fence, &item.write, limit)
-            })
-        });
+        let writes: Vec<_> = lacking
+            .map(|item| self.write(member, &item.write).boxed())
+            .collect();
         let mut writes = stream::iter(writes).buffer_unordered(self.options.writes_in_flight);
         while let Some(written) = writes.next().await {
             written?;
         }
         Ok(())
+    }
+
+    async fn write(&self, member: usize, write: &Write) -> Result<(), ReplicaError> {
+        let target = self.view.target(member);
+        let limit = self.options.request_timeout;
+        self.ask(member, || {
+            target.replica.local_write(&target.fence, write, limit)
+        })
+        .await
     }
 
     /// Asks until there is an answer, for as long as one request may take; a member that does not
@@ -341,7 +348,7 @@ fn merge(sources: &mut [Source], origin: Epoch) -> Vec<Item> {
 
 /// The order of scans; of one key, the largest timestamp first.
 fn earlier(a: &Key, b: &Key, x: &Pair, y: &Pair) -> Ordering {
-    a.cmp(b).then(y.timestamp.cmp(&x.timestamp))
+    scan_order(a, b).then(y.timestamp.cmp(&x.timestamp))
 }
 
 /// The fence of the epoch before, under which nothing is sealed.

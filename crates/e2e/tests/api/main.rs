@@ -5,6 +5,7 @@ mod config_map;
 #[path = "../../../coordinator/tests/membership/conformance.rs"]
 mod conformance;
 mod directory;
+mod disks;
 mod first_config;
 mod lease;
 mod rights;

@@ -98,6 +98,23 @@ impl Config {
         Ok(Self::new(child)?)
     }
 
+    /// A recovery in which only these members of this config go on, whatever the others had.
+    ///
+    /// # Errors
+    /// When they are no group.
+    pub fn recovered_with(
+        &self,
+        members: Vec<Member>,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, TransitionError> {
+        let child = ConfigParts {
+            current: members.clone(),
+            activators: members.clone(),
+            ..self.child(self.epoch().recovery + 1, entropy)
+        };
+        Ok(Self::new(retiring(child, &self.members, &members))?)
+    }
+
     fn next_group(&self) -> Result<&[Member], TransitionError> {
         let epoch = self.epoch();
         self.parts
@@ -219,6 +236,10 @@ mod tests {
             }
         );
         assert!(recovered.is_or_descends_from(joint.id()));
+        let forced = joint.recovered_with(group(&[2, 4]), &entropy).unwrap();
+        assert_eq!(forced.parts().current, group(&[2, 4]));
+        assert_eq!(forced.activators(), group(&[2, 4]));
+        assert_eq!(retired(&forced), [1, 3]);
     }
 
     #[test]

@@ -41,6 +41,7 @@ fn old(ordinal: u8, n: u8) -> Seen {
         pod: pod(ordinal),
         replica_id: id(n),
         virgin: false,
+        admitted: true,
     }
 }
 
