@@ -113,7 +113,9 @@ impl EventPublisher {
 fn event(news: &News, regarding: ObjectReference, reporter: &str) -> Event {
     let name = regarding.name.as_deref().unwrap_or("quorate");
     let mut note = news.message.clone();
-    note.truncate(note.floor_char_boundary(MOST_NOTE_BYTES));
+    while note.len() > MOST_NOTE_BYTES {
+        note.pop();
+    }
     Event {
         metadata: ObjectMeta {
             generate_name: Some(format!("{name}-")),
