@@ -53,6 +53,22 @@ bench-etcd *ARGS:
     mkdir -p target docs/images
     target/dist/bench-etcd --folder target --output target/bench-etcd.json --picture docs/images/bench-etcd.svg {{ ARGS }}
 
+# The three images, with docker or buildah.
+images *ARGS:
+    scripts/images {{ ARGS }}
+
+# A kind cluster with the store in it, built from here; again after a change to upgrade it.
+kind-up *ARGS:
+    deploy/kind/up {{ ARGS }}
+
+# Ends that cluster and all its data.
+kind-down:
+    kind delete cluster --name quorate
+
+# Tests the chart: renders, refusals, lints. QUORATE_CHART_CLUSTER=1 asks an API server too.
+chart *ARGS:
+    scripts/chart-tests {{ ARGS }}
+
 # What CI runs.
 ci:
     .ci/run

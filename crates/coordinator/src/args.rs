@@ -14,6 +14,7 @@ use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 use crate::kubernetes::KubernetesArgs;
 use crate::membership::{Directory, FixedDirectory};
 use crate::reconfiguration::{ReconfigurationOptions, TransferOptions};
+use crate::repair::RepairOptions;
 use crate::{Backoff, CoordinatorOptions, QuorumOptions};
 
 /// The active role of Quorate: performs the operations of clients by quorum calls to replicas.
@@ -130,6 +131,18 @@ pub struct OperationArgs {
         default_value_t = 4096
     )]
     pub background_writes: usize,
+
+    /// How often the members are compared, so that those that missed writes catch up.
+    #[arg(long, env = "QUORATE_REPAIR_INTERVAL", value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    pub repair_interval: Duration,
+
+    /// How many keys a second are copied to members that missed them, at most.
+    #[arg(long, env = "QUORATE_REPAIR_RATE", value_name = "KEYS", value_parser = keys_per_second, default_value = "200000")]
+    pub repair_rate: u64,
+
+    /// The same while this coordinator has operations in flight.
+    #[arg(long, env = "QUORATE_REPAIR_BUSY_RATE", value_name = "KEYS", value_parser = keys_per_second, default_value = "10000")]
+    pub repair_busy_rate: u64,
 }
 
 /// Times and limits of changes of the members.
@@ -187,6 +200,15 @@ fn in_flight(text: &str) -> Result<u64, String> {
     count.ok_or_else(|| format!("it is a number from 1 to {MOST_IN_FLIGHT}"))
 }
 
+fn keys_per_second(text: &str) -> Result<u64, String> {
+    let rate = text.parse().ok();
+    let rate = rate.filter(|rate| (1..=MOST_KEYS_PER_SECOND).contains(rate));
+    rate.ok_or_else(|| format!("it is a number from 1 to {MOST_KEYS_PER_SECOND}"))
+}
+
+/// More than any store copies.
+const MOST_KEYS_PER_SECOND: u64 = 1_000_000_000;
+
 impl OperationArgs {
     /// The limits of messages.
     pub fn limits(&self) -> Limits {
@@ -210,6 +232,12 @@ impl OperationArgs {
             operations_in_flight: self.max_in_flight as usize,
             bytes_in_flight: usize::try_from(self.max_bytes_in_flight).unwrap_or(usize::MAX),
             max_value_bytes: self.max_value_size as usize,
+            repair: RepairOptions {
+                interval: self.repair_interval,
+                rate: self.repair_rate,
+                busy_rate: self.repair_busy_rate,
+                ..RepairOptions::default()
+            },
             ..CoordinatorOptions::default()
         }
     }

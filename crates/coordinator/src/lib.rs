@@ -20,6 +20,7 @@ mod outcome;
 mod quorum;
 pub mod reconfiguration;
 mod refusals;
+pub mod repair;
 mod role;
 mod run;
 mod status;

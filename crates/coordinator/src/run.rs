@@ -25,6 +25,7 @@ use crate::membership::{
 use crate::reconfiguration::{
     ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
 };
+use crate::repair::{RepairMetrics, Repairer, RepairerParts};
 use crate::{Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions, Role};
 
 /// Why a coordinator ends before it is asked to.
@@ -189,6 +190,7 @@ pub fn start(
     let entropy = Arc::new(SystemEntropy);
     let membership = Membership::new(parts.directory, entropy.clone(), metrics.clone());
     let membership = Arc::new(membership);
+    let repair = parts.options.repair;
     let coordinator = Arc::new(Coordinator::new(
         parts.options,
         membership.clone(),
@@ -196,6 +198,17 @@ pub fn start(
         metrics.clone(),
         shutdown.cancel.clone(),
     ));
+    let repairer = Repairer::new(RepairerParts {
+        options: repair,
+        membership: membership.clone(),
+        entropy: entropy.clone(),
+        metrics: RepairMetrics::new(&parts.registry)?,
+        live: coordinator.live_counts(),
+    });
+    let cancel = shutdown.cancel.clone();
+    shutdown.background.spawn(async move {
+        cancel.run_until_cancelled(repairer.run()).await;
+    });
     let reconfigurer = parts.agreement.as_ref().map(|agreement| {
         let parts = ReconfigurerParts {
             options: agreement.options,

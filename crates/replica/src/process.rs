@@ -5,6 +5,7 @@ use std::thread;
 
 use futures::executor::block_on;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::{
     Ended, LocalReplica, ReplicaHost, ReplicaMetrics, ReplicaOptions, RunError, Store, StoreError,
@@ -40,7 +41,15 @@ pub struct Committing<D: Disk> {
     metrics: ReplicaMetrics,
     /// The thread ends once the place is dropped; this must not hold it.
     host: Weak<ReplicaHost<D::Store>>,
-    thread: CommitThread,
+    stage: Stage,
+}
+
+/// What is waited for.
+enum Stage {
+    /// A replica serves.
+    Serving(CommitThread),
+    /// Its disk is retired, and wiped on a thread that may block.
+    Wiping(JoinHandle<Result<CommitThread, RunError>>),
 }
 
 /// The thread that commits for one replica.
@@ -50,38 +59,47 @@ struct CommitThread {
 
 impl<D: Disk> Committing<D> {
     /// Waits until the replica ends. One whose disk is retired does not: the disk is wiped, and
-    /// the replica goes on with a new id. Somebody must wait for that to happen.
+    /// the replica goes on with a new id. Somebody must wait for that to happen; the future may
+    /// be dropped and made again at any time.
     ///
     /// # Errors
     /// When the store failed. Nothing was acknowledged that was not durable, but the process
     /// must end, since only a new start reads what the disk really has.
     pub async fn ended(&mut self) -> Result<(), RunError> {
         loop {
-            match self.thread.ended().await? {
-                Ended::Stopped => return Ok(()),
-                Ended::Retired => self.begin_anew().await?,
+            match &mut self.stage {
+                Stage::Serving(thread) => match thread.ended().await? {
+                    Ended::Stopped => return Ok(()),
+                    Ended::Retired => {
+                        let Some(wiping) = self.begin_anew() else {
+                            // Whoever opens the disk next wipes it.
+                            return Ok(());
+                        };
+                        self.stage = Stage::Wiping(wiping);
+                    }
+                },
+                Stage::Wiping(wiping) => {
+                    let wiped = wiping.await.map_err(|error| StoreError::Failed {
+                        problem: format!("a retired disk was not wiped: {error}"),
+                    })?;
+                    self.stage = Stage::Serving(wiped?);
+                }
             }
         }
     }
 
-    /// Wipes the retired disk and puts the replica that it becomes in the place.
-    async fn begin_anew(&mut self) -> Result<(), RunError> {
-        let Some(host) = self.host.upgrade() else {
-            // Whoever opens the disk next wipes it.
-            return Ok(());
-        };
+    /// Wipes the retired disk and puts the replica that it becomes in the place; `None` when
+    /// nobody has the place any more.
+    fn begin_anew(&self) -> Option<JoinHandle<Result<CommitThread, RunError>>> {
+        let host = self.host.upgrade()?;
         let (disk, metrics) = (self.disk.clone(), self.metrics.clone());
-        let replaced = tokio::task::spawn_blocking(move || {
+        Some(tokio::task::spawn_blocking(move || {
             disk.release(host.current().store());
             let (store, options) = disk.open()?;
             let (replica, thread) = start_thread(store, options, metrics)?;
             host.replace(replica);
-            Ok::<_, RunError>(thread)
-        });
-        self.thread = replaced.await.map_err(|error| StoreError::Failed {
-            problem: format!("a retired disk was not wiped: {error}"),
-        })??;
-        Ok(())
+            Ok(thread)
+        }))
     }
 }
 
@@ -109,7 +127,7 @@ pub fn start<D: Disk>(disk: D, metrics: ReplicaMetrics) -> Result<RunningReplica
         disk: Arc::new(disk),
         metrics,
         host: Arc::downgrade(&host),
-        thread,
+        stage: Stage::Serving(thread),
     };
     Ok(RunningReplica {
         replica: host,

@@ -87,8 +87,9 @@ pub async fn recover(
     let stored = store.read().await?;
     let mut problems = Vec::new();
     let found = identities(directory, limit, &mut problems).await;
-    let highest = highest(&found, &problems)?;
+    let (highest, split) = highest(&found, &problems)?;
     if let Some(stored) = &stored
+        && !split
         && (stored.config.is_or_descends_from(highest.id())
             || highest.is_or_descends_from(stored.config.id()))
         && !force_data_loss
@@ -153,8 +154,12 @@ async fn identities(
     found
 }
 
-/// The highest config; none when it is not clear which that is.
-fn highest(found: &[(String, Identity)], problems: &[String]) -> Result<Arc<Config>, RecoverError> {
+/// The highest config, and whether the replicas are split over several of which none can become
+/// active any more; none when it is not clear which it is.
+fn highest(
+    found: &[(String, Identity)],
+    problems: &[String],
+) -> Result<(Arc<Config>, bool), RecoverError> {
     let held = || {
         let held = |(pod, identity): &'_ (String, Identity)| {
             Some((pod.clone(), identity.config.as_ref()?.config.clone()))
@@ -165,13 +170,31 @@ fn highest(found: &[(String, Identity)], problems: &[String]) -> Result<Arc<Conf
         let problems = problems.join("; ");
         return Err(RecoverError::Nothing { problems });
     };
-    let rivals = held().filter(|(_, config)| {
-        config.cluster_id() != highest.cluster_id()
-            || config.epoch() == highest.epoch() && config.id() != highest.id()
-    });
-    let rivals: Vec<_> = rivals.collect();
-    if rivals.is_empty() {
-        return Ok(highest);
+    let one_cluster = held().all(|(_, config)| config.cluster_id() == highest.cluster_id());
+    let mut rivals: Vec<_> = held()
+        .map(|(_, config)| config)
+        .filter(|config| config.epoch() == highest.epoch())
+        .collect();
+    rivals.sort_unstable_by_key(|config| config.id());
+    rivals.dedup_by_key(|config| config.id());
+    // Whoever does not answer may hold any of them.
+    let may_be_active = |config: &Arc<Config>| {
+        config.is_activated_by(|id| {
+            let answer = found.iter().find(|(_, identity)| identity.replica_id == id);
+            let held = answer.map(|(_, identity)| identity.config.as_ref());
+            held.is_none_or(|held| held.is_some_and(|it| it.config.id() == config.id()))
+        })
+    };
+    let possible: Vec<_> = rivals
+        .iter()
+        .filter(|config| may_be_active(config))
+        .collect();
+    match possible[..] {
+        _ if !one_cluster => {}
+        [one] => return Ok((one.clone(), false)),
+        // None of them was ever active, so any of them will do.
+        [] => return Ok((highest, true)),
+        [..] => {}
     }
     let says = |(pod, config): (String, Arc<Config>)| {
         let (cluster, id, epoch) = (config.cluster_id(), config.id(), config.epoch());

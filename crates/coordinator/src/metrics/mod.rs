@@ -250,10 +250,11 @@ impl CoordinatorMetrics {
         self.member_info.reset();
         let margin = |name: &str, group: Vec<&MemberStatus>| {
             if !group.is_empty() {
-                let reachable = group
-                    .iter()
-                    .filter(|member| member.identity.is_ok())
-                    .count();
+                let serves = |member: &&&MemberStatus| {
+                    let identity = member.identity.as_ref();
+                    identity.is_ok_and(|identity| identity.admitted)
+                };
+                let reachable = group.iter().filter(serves).count();
                 let margin = reachable as i64 - majority(group.len()) as i64;
                 self.margin.with_label_values(&[name]).set(margin);
             }

@@ -285,7 +285,7 @@ impl Transfer<'_> {
         let deadline = Instant::now() + limit;
         loop {
             let answer = match call().await {
-                Err(ReplicaError::NeedConfig) => {
+                Err(ReplicaError::NeedConfig | ReplicaError::Fork { .. }) => {
                     let config = self.view.config();
                     let replica_id = target.fence.replica_id;
                     match target.replica.adopt(replica_id, config, true, limit).await {

@@ -212,10 +212,14 @@ impl ReplicaHost {
         self.disk.memory().set_publish_duration(duration);
     }
 
-    /// The violations that all its processes counted.
-    pub(crate) fn violations(&self) -> u64 {
+    /// The violations that all its processes counted; `forks` among them or not.
+    pub(crate) fn violations(&self, forks: bool) -> u64 {
         let state = self.state.lock();
-        state.metrics.iter().map(ReplicaMetrics::violations).sum()
+        let counted = |metrics: &ReplicaMetrics| match forks {
+            true => metrics.violations(),
+            false => metrics.violations() - metrics.forks(),
+        };
+        state.metrics.iter().map(counted).sum()
     }
 
     /// The requests that all its processes count as in flight.
