@@ -38,6 +38,10 @@ advisories:
 simulate *ARGS:
     cargo test -p quorate-simulation --features mutations {{ ARGS }} -- --nocapture
 
+# The tests that need a Kubernetes cluster, against the one that KUBECONFIG names.
+e2e *ARGS:
+    scripts/kubernetes-tests {{ ARGS }}
+
 # Kills real replicas with SIGKILL under load, again and again.
 crash *ARGS:
     cargo test -p quorate-replica --test crash {{ ARGS }} -- --nocapture

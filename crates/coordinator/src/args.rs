@@ -11,6 +11,7 @@ use quorate_runtime::args::{byte_size, duration};
 use quorate_runtime::telemetry::LogArgs;
 use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 
+use crate::kubernetes::KubernetesArgs;
 use crate::membership::{Directory, FixedDirectory};
 use crate::reconfiguration::{ReconfigurationOptions, TransferOptions};
 use crate::repair::RepairOptions;
@@ -45,14 +46,24 @@ pub struct CoordinatorArgs {
         env = "QUORATE_REPLICAS",
         value_name = "NAME=HOST:PORT",
         value_delimiter = ',',
-        required = true
+        required_unless_present = "kubernetes",
+        conflicts_with = "kubernetes"
     )]
     pub replicas: Vec<ReplicaAddress>,
 
     /// A file that keeps the agreed config, shared by the coordinators of one machine. Without
     /// it the config is learned from the replicas.
-    #[arg(long, env = "QUORATE_CONFIG_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "QUORATE_CONFIG_FILE",
+        value_name = "FILE",
+        conflicts_with = "kubernetes"
+    )]
     pub config_file: Option<PathBuf>,
+
+    /// What is where on Kubernetes.
+    #[command(flatten)]
+    pub kubernetes: KubernetesArgs,
 
     /// How operations are performed.
     #[command(flatten)]
@@ -297,6 +308,40 @@ mod tests {
     #[test]
     fn every_flag_has_help_and_a_safe_environment_variable() {
         quorate_runtime::args::assert_environment_names(CoordinatorArgs::command());
+    }
+
+    #[test]
+    fn replicas_are_listed_or_found_by_kubernetes() {
+        let parse = |flags: &str| {
+            let flags = flags.split_whitespace();
+            let program = ["quorate-coordinator"].into_iter();
+            let args = <CoordinatorArgs as clap::Parser>::try_parse_from(program.chain(flags));
+            args.map_err(|error| error.kind())
+        };
+        use clap::error::ErrorKind;
+        let objects = "--statefulset s --service v --config-map c --lease l";
+        let args = parse(&format!("--kubernetes {objects} --bootstrap")).unwrap();
+        assert_eq!(args.kubernetes.objects().unwrap().stateful_set, "s");
+        let listed = parse("--replica a=127.0.0.1:7401").unwrap();
+        assert!(listed.kubernetes.objects().is_none());
+        for (flags, expected) in [
+            ("", ErrorKind::MissingRequiredArgument),
+            ("--kubernetes", ErrorKind::MissingRequiredArgument),
+            (
+                "--kubernetes --statefulset s --service v --lease l",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "--replica a=127.0.0.1:7401 --bootstrap",
+                ErrorKind::MissingRequiredArgument,
+            ),
+        ] {
+            assert_eq!(parse(flags).unwrap_err(), expected, "{flags}");
+        }
+        let both = parse(&format!(
+            "--kubernetes {objects} --replica a=127.0.0.1:7401"
+        ));
+        assert_eq!(both.unwrap_err(), ErrorKind::ArgumentConflict);
     }
 
     #[test]

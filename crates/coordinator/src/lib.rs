@@ -4,11 +4,13 @@
 //! - [`Coordinator`] is the register in this process: admission, deadline, outcome.
 //! - `quorum` is the heart of it: *rounds* of *attempts*, which end with everything they began.
 //! - [`membership`] knows the config, proves it active, and reaches its members.
+//! - [`kubernetes`] is where members, config and wanted size come from on Kubernetes.
 //! - [`reconfiguration`] changes the members.
 
 mod admission;
 mod args;
 mod coordinator;
+pub mod kubernetes;
 mod live;
 pub mod membership;
 mod membership_service;

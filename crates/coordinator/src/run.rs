@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::admission::keep_admitting;
 use crate::args::{AddressProblem, remote_directory};
+use crate::kubernetes::{Kubernetes, KubernetesError};
 use crate::membership::{
     BootCounters, ConfigStore, Directory, FileBootCounters, FileConfigStore, FixedDirectory,
     ListedWorkload, Membership, Volumes, Workload, load,
@@ -36,6 +37,9 @@ pub enum RunError {
     /// The list of replicas cannot be used.
     #[error(transparent)]
     Address(#[from] AddressProblem),
+    /// Kubernetes cannot be used.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
     /// The gRPC server failed.
     #[error("the gRPC server failed")]
     Serve(#[from] tonic::transport::Error),
@@ -87,21 +91,22 @@ pub async fn run(
     metrics::register(&registry, &build)?;
     let grpc = listener::bind(&args.listen, "--listen").await?;
     let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
-    let directory = remote_directory(FixedDirectory::default(), &args.replicas)?;
-    let boot_counters = args.config_file.as_deref().map(FileBootCounters::beside);
-    let options = args.membership.options();
-    let agreement = args
-        .config_file
-        .map(|file| listed(&file, &directory, options));
-    let parts = CoordinatorParts {
-        options: args.operations.options(),
-        directory: Arc::new(directory),
-        agreement,
-        boot_counters: boot_counters.map(|counters| Arc::new(counters) as _),
-        volumes: None,
-        registry: registry.clone(),
+    let kubernetes = match args.kubernetes.objects() {
+        Some(objects) => {
+            let minimum = args.membership.options().minimum;
+            let started = Kubernetes::start(&objects, minimum, &registry, &shutdown);
+            Some(started.await?)
+        }
+        None => None,
+    };
+    let parts = match &kubernetes {
+        Some(kubernetes) => found_parts(kubernetes, &args, &registry),
+        None => listed_parts(&args, &registry)?,
     };
     let (role, readiness) = start(parts, &shutdown)?;
+    if let Some(kubernetes) = kubernetes.filter(|_| args.kubernetes.bootstrap) {
+        kubernetes.make_first_config(role.coordinator.membership().clone(), &shutdown);
+    }
     tracing::info!(listen = %args.listen, admin = %args.admin_listen, "serving");
     let admin_server = Admin {
         build,
@@ -116,6 +121,46 @@ pub async fn run(
     let serving = serve(role, grpc, limits, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     serving.await.expect("the server's task does not panic")
+}
+
+/// What a coordinator of listed replicas is made of.
+fn listed_parts(
+    args: &CoordinatorArgs,
+    registry: &Registry,
+) -> Result<CoordinatorParts, AddressProblem> {
+    let directory = remote_directory(FixedDirectory::default(), &args.replicas)?;
+    let file = args.config_file.as_deref();
+    let boot_counters = file.map(FileBootCounters::beside);
+    let options = args.membership.options();
+    let agreement = file.map(|file| listed(file, &directory, options));
+    Ok(CoordinatorParts {
+        options: args.operations.options(),
+        directory: Arc::new(directory),
+        agreement,
+        boot_counters: boot_counters.map(|counters| Arc::new(counters) as _),
+        volumes: None,
+        registry: registry.clone(),
+    })
+}
+
+/// What a coordinator is made of whose replicas Kubernetes finds.
+fn found_parts(
+    kubernetes: &Kubernetes,
+    args: &CoordinatorArgs,
+    registry: &Registry,
+) -> CoordinatorParts {
+    CoordinatorParts {
+        options: args.operations.options(),
+        directory: kubernetes.directory.clone(),
+        agreement: Some(Agreement {
+            config_store: kubernetes.config_store.clone(),
+            workload: kubernetes.workload.clone(),
+            options: args.membership.options(),
+        }),
+        boot_counters: Some(kubernetes.boot_counters.clone()),
+        volumes: Some(kubernetes.volumes.clone()),
+        registry: registry.clone(),
+    }
 }
 
 /// The config in `file`, and the number of replicas that is wanted of the listed ones beside it.
