@@ -42,6 +42,10 @@ simulate *ARGS:
 e2e *ARGS:
     scripts/kubernetes-tests {{ ARGS }}
 
+# Explores the protocol exhaustively, and prints a shortest counterexample of each planted bug.
+model *ARGS:
+    cargo run -p quorate-model --example model -- {{ ARGS }}
+
 # Kills real replicas with SIGKILL under load, again and again.
 crash *ARGS:
     cargo test -p quorate-replica --test crash {{ ARGS }} -- --nocapture

@@ -45,7 +45,7 @@ mutations! {
     /// One pod that is ready is a majority of those that are.
     ReadyPods = "majority of ready pods instead of the config", in STATIC by Breaks(Invariant::Linearizable);
     /// A scan reads a replica whatever its config.
-    NoSeal = "no seal in the scan", in ONE_TO_ONE by Breaks(Invariant::Linearizable);
+    NoSeal = "no seal in the scan", in SWAP by Breaks(Invariant::Linearizable);
     /// A crash takes an adopted config back.
     SealNotDurable = "seal not durable", in ONE_TO_ONE_CRASH by Breaks(Invariant::Linearizable);
     /// A write looks at the fence, and stores later.
@@ -59,13 +59,13 @@ mutations! {
     /// One reporter is enough.
     FastPathOnOne = "fast path on one reply", in STATIC by Breaks(Invariant::Linearizable);
     /// A majority of the current group is enough for the fast path.
-    FastPathCurrent = "fast path on current only", in ONE_TO_ONE by Breaks(Invariant::Linearizable);
+    FastPathCurrent = "fast path on current only", in ONE_TO_ONE_READS by Breaks(Invariant::Linearizable);
     /// A majority of the next group is enough for the fast path.
     FastPathNext = "fast path on next only", in ONE_TO_ONE_ABORT by Breaks(Invariant::Linearizable);
     /// A Get returns what it found, wherever that is.
     NoWriteBack = "no write-back", in STATIC by Breaks(Invariant::Linearizable);
     /// A write-back ends with a majority of the current group.
-    WriteBackCurrent = "write-back not to all groups", in ONE_TO_ONE by Breaks(Invariant::Linearizable);
+    WriteBackCurrent = "write-back not to all groups", in ONE_TO_ONE_READS by Breaks(Invariant::Linearizable);
     /// An old copy of a disk serves.
     AmnesiacCounted = "amnesiac replica counted", in STATIC_LOSS by Breaks(Invariant::Linearizable);
     /// An empty disk serves in the place of what was wiped.
@@ -87,7 +87,7 @@ mutations! {
     /// Under a joint config, writes need the next group only.
     JointWritesNext = "joint writes to next only", in ONE_TO_ONE_ABORT by Breaks(Invariant::Linearizable);
     /// Under a joint config, Gets ask and believe the current group only.
-    JointReadsCurrent = "joint reads of current only", in ONE_TO_ONE by Breaks(Invariant::Linearizable);
+    JointReadsCurrent = "joint reads of current only", in ONE_TO_ONE_READS by Breaks(Invariant::Linearizable);
     /// Under a joint config, Gets ask and believe the next group only.
     JointReadsNext = "joint reads of next only", in ONE_TO_ONE by Breaks(Invariant::Linearizable);
     /// A majority of all members of both groups is a quorum.
@@ -95,7 +95,7 @@ mutations! {
     /// A replica serves requests of older epochs.
     StaleNotFenced = "stale coordinators not fenced", in ONE_TO_ONE by Breaks(Invariant::Linearizable);
     /// A driver swaps whatever version there is by now.
-    FreshVersion = "finish with a fresh resourceVersion", in ONE_TO_ONE_TWICE by Breaks(Invariant::Linearizable);
+    FreshVersion = "finish with a fresh resourceVersion", in ONE_TO_ONE_TWICE by Breaks(Invariant::CoveredAtFinish);
     /// A second answer of one replica counts as another's.
     DuplicatesCounted = "duplicate acks counted", in STATIC by Breaks(Invariant::Linearizable);
     /// Answers of a round count in the next.
@@ -103,15 +103,15 @@ mutations! {
     /// A write that nobody waits for is sent again under a newer config.
     BackgroundFollows = "background writes that follow a new config", in ONE_TO_ONE by Breaks(Invariant::BackgroundKeepsItsConfig);
     /// Replicas know configs by their epoch only.
-    NoLineage = "rollback without lineage", in ONE_TO_ONE_ROLLBACK by Breaks(Invariant::Linearizable);
+    NoLineage = "rollback without lineage", in ONE_TO_ONE_BRANCHES by Breaks(Invariant::ActiveConfigsFormOnePath);
     /// A config counts as soon as it is in the object.
-    NoActivation = "lineage without activation", in ONE_TO_ONE_ROLLBACK by Breaks(Invariant::Linearizable);
+    NoActivation = "lineage without activation", in ONE_TO_ONE_BRANCHES by Breaks(Invariant::Linearizable);
     /// The group that is to come decides that it does.
-    ActivatedByNext = "activation by the parent's next group alone", in ONE_TO_ONE_ROLLBACK by Breaks(Invariant::Linearizable);
+    ActivatedByNext = "activation by the parent's next group alone", in ONE_TO_ONE_BRANCHES by Breaks(Invariant::Linearizable);
     /// The object is enough to tell a replica to go.
     RetireInactive = "retire on an inactive config", in ONE_TO_ONE by Breaks(Invariant::OnlyOutsidersRetire);
     /// A write that is not larger gets no acknowledgement.
     LateRefused = "late write refused (liveness)", in STATIC_TWO_SETS by Loses(Witness::OvertakenSetDone);
     /// A change is given up only when a majority of the next group agrees.
-    AbortNeedsNext = "abort needing C2 (liveness)", in ONE_TO_ONE_ABORT by Loses(Witness::AbortedWithoutNext);
+    AbortNeedsNext = "abort needing C2 (liveness)", in ONE_TO_TWO_ABORT by Loses(Witness::AbortedWithoutNext);
 }

@@ -171,7 +171,7 @@ impl World {
             let holders = self.holders(&next.state, config);
             let by_next = self.configs.get(parent).next_majority.passes(holders);
             let active = match entry.origin {
-                _ if self.planted(Mutation::ActivatedByNext) => by_next,
+                Origin::Finish if self.planted(Mutation::ActivatedByNext) => by_next,
                 Origin::Abort if self.planted(Mutation::AbortNeedsNext) => {
                     by_next && entry.activated.passes(holders)
                 }

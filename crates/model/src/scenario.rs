@@ -134,6 +134,7 @@ impl Scenario {
         last_epoch: 5,
         aborts: true,
         lost_answers: false,
+        retires: false,
         ..Self::ONE_TO_ONE
     };
     /// The object goes back, and two drivers want two things.
@@ -144,6 +145,13 @@ impl Scenario {
         aborts: true,
         rollbacks: 1,
         ..Self::ONE_TO_ONE
+    };
+    /// The same, smaller: two branches are all that is needed.
+    pub const ONE_TO_ONE_BRANCHES: Self = Self {
+        name: "1 -> 1, two branches",
+        lost_answers: false,
+        retires: false,
+        ..Self::ONE_TO_ONE_ROLLBACK
     };
     /// One replica becomes two.
     pub const ONE_TO_TWO: Self = Self {
