@@ -4,8 +4,9 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "quorate/v1/config.proto",
+    "quorate/v1/membership.proto",
     "quorate/v1/register.proto",
     "quorate/v1/replica.proto",
 ];

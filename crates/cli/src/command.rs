@@ -4,8 +4,8 @@ use clap::Parser;
 use quorate_runtime::RuntimeArgs;
 
 use crate::{
-    Context, Exit, Failure, Format, bench, bootstrap, completions, delete, dev, get, node, set,
-    status, verify,
+    Context, Exit, Failure, Format, bench, bootstrap, completions, delete, dev, get, membership,
+    node, set, status, verify,
 };
 
 const EXIT_CODES: &str = "\
@@ -45,6 +45,14 @@ pub enum Command {
     Delete(delete::Args),
     /// Show the store's config and whether its members can be reached.
     Status(status::Args),
+    /// Show the members, and whether they are as they should be: the same as `status`.
+    Members(status::Args),
+    /// Change the number of members.
+    Scale(membership::scale::Args),
+    /// Take a member's disk out of the store, for the empty one in its place or itself wiped.
+    Replace(membership::replace::Args),
+    /// Make a lost config anew from what the replicas hold.
+    Recover(membership::recover::Args),
     /// Measure throughput and latency.
     Bench(bench::Args),
     /// Check that the store is linearizable, under a concurrent workload.
@@ -67,6 +75,10 @@ impl Command {
             | Self::Set(_)
             | Self::Delete(_)
             | Self::Status(_)
+            | Self::Members(_)
+            | Self::Scale(_)
+            | Self::Replace(_)
+            | Self::Recover(_)
             | Self::Dev(_)
             | Self::Node(_)
             | Self::Bootstrap(_)
@@ -88,6 +100,19 @@ impl Command {
             Self::Set(args) => (args.output.output, set::run(args, context).await),
             Self::Delete(args) => (args.output.output, delete::run(args, context).await),
             Self::Status(args) => (args.output.output, status::run(args, context).await),
+            Self::Members(args) => (args.output.output, status::run(args, context).await),
+            Self::Scale(args) => {
+                let format = args.change.output.output;
+                (format, membership::scale::run(args, context).await)
+            }
+            Self::Replace(args) => {
+                let format = args.change.output.output;
+                (format, membership::replace::run(args, context).await)
+            }
+            Self::Recover(args) => (
+                args.output.output,
+                membership::recover::run(args, context).await,
+            ),
             Self::Bench(args) => (args.output.output, bench::run(args, context).await),
             Self::Verify(args) => (args.output.output, verify::run(args, context).await),
             Self::Completions(args) => (Format::Text, completions::run(&args, context)),

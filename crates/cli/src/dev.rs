@@ -1,5 +1,7 @@
 //! `quorate dev`: a whole store in one process.
 
+mod replicas;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,11 +10,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use prometheus::Registry;
 use quorate_coordinator::membership::{
-    BootstrapError, ConfigStore, Directory, FileConfigStore, FixedDirectory, bootstrap,
+    BootCounters, BootstrapError, ConfigStore, Directory, FileBootCounters, FileConfigStore,
+    StoredConfig, admit_all, bootstrap,
 };
-use quorate_coordinator::{CoordinatorParts, OperationArgs};
+use quorate_coordinator::{Agreement, CoordinatorParts, MembershipArgs, OperationArgs};
 use quorate_register::{Config, MAX_GROUP_MEMBERS, MemberSet};
-use quorate_replica::{StoreArgs, StoreLimitArgs};
+use quorate_replica::StoreLimitArgs;
 use quorate_runtime::telemetry::{self, LogArgs};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownSettings, SystemEntropy, SystemSignals,
@@ -21,11 +24,14 @@ use quorate_runtime::{
 
 use crate::numbers::counted;
 use crate::{Context, Exit};
+use replicas::{DevReplicas, ordinal, pod};
 
 /// Run a whole store in this process: replicas, a coordinator, and their data in one folder.
 // On a person's terminal only what needs attention is worth a line.
 #[derive(Debug, Clone, clap::Args)]
 #[command(mut_arg("log", |log| log.default_value("warn")))]
+// And nobody waits for minutes to see that a lost folder is replaced.
+#[command(mut_arg("swap_delay", |delay| delay.default_value("5s")))]
 pub struct Args {
     /// The folder with the store's data; made when it is not there.
     #[arg(
@@ -61,6 +67,10 @@ pub struct Args {
     /// How operations are performed.
     #[command(flatten)]
     pub operations: OperationArgs,
+
+    /// How members are changed.
+    #[command(flatten)]
+    pub membership: MembershipArgs,
 
     /// Limits of the replicas.
     #[command(flatten)]
@@ -108,11 +118,17 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
     let store = open_store(&args, &registry, &shutdown).await?;
     let parts = CoordinatorParts {
         options: args.operations.options(),
-        directory: store.directory,
-        config_store: Some(store.config_store),
+        directory: store.replicas.clone(),
+        agreement: Some(Agreement {
+            config_store: store.config_store,
+            workload: store.replicas,
+            options: args.membership.options(),
+        }),
+        boot_counters: Some(store.boot_counters),
+        volumes: None,
         registry: registry.clone(),
     };
-    let (coordinator, mut readiness) = quorate_coordinator::start(parts, &shutdown)?;
+    let (role, mut readiness) = quorate_coordinator::start(parts, &shutdown)?;
     let admin_server = Admin {
         build,
         registry,
@@ -123,7 +139,7 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(coordinator.clone(), grpc, limits, shutdown.clone());
+    let serving = quorate_coordinator::serve(role, grpc, limits, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     let is_ready = |readiness: &_| *readiness == quorate_runtime::Readiness::Ready;
     tokio::select! {
@@ -131,7 +147,7 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
         result = readiness.wait_for(is_ready) => drop(result?),
         () = shutdown.draining.cancelled() => return Ok(()),
     }
-    introduce(&args, addresses, store.replicas, &mut *context.output)?;
+    introduce(&args, addresses, store.count, &mut *context.output)?;
     tokio::select! {
         biased;
         failed = store.failed => failed?,
@@ -140,11 +156,13 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
     Ok(())
 }
 
-/// The replicas of this process.
+/// The store of this process.
 struct OpenStore {
-    directory: Arc<FixedDirectory>,
+    replicas: Arc<DevReplicas>,
     config_store: Arc<dyn ConfigStore>,
-    replicas: usize,
+    boot_counters: Arc<dyn BootCounters>,
+    /// How many replicas there are to begin with.
+    count: usize,
     /// Ends when the disk of one of them fails.
     failed: futures::future::BoxFuture<'static, anyhow::Result<()>>,
 }
@@ -157,57 +175,50 @@ async fn open_store(
     let folder = &args.data_dir;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let config_store = FileConfigStore::new(folder.join("config.json"));
+    let boot_counters = FileBootCounters::beside(&folder.join("config.json"));
     let stored = config_store.read().await?;
+    let (replicas, failed) = DevReplicas::new(folder, &args.limits, registry, shutdown);
+    let replicas = Arc::new(replicas);
+    let members = |stored: &StoredConfig| {
+        let members = stored.config.members().iter();
+        let ordinals = members.filter_map(|member| ordinal(&member.pod));
+        ordinals.max().map_or(0, |last| last + 1)
+    };
     let existing = match &stored {
-        Some(stored) => Some(stored.config.members().len()),
+        Some(stored) => Some(members(stored)),
         // An interrupted first start leaves fewer than were asked for.
         None if args.replicas.is_some() => None,
         None => replica_folders(folder),
     };
-    let replicas = replicas(args, existing)?;
-    let mut directory = FixedDirectory::default();
-    let mut committers = Vec::new();
-    for number in 0..replicas {
-        let pod = format!("replica-{number}");
-        let store = StoreArgs {
-            data_dir: folder.join(&pod),
-            limits: args.limits.clone(),
-        };
-        let running = quorate_replica::open(&store, &pod, registry)?;
-        let replica = running.replica;
-        if let (Some(held), Some(stored)) = (replica.config(), &stored)
+    let count = replica_number(args, existing)?;
+    for number in 0..count.max(replicas.size().unwrap_or(0)) {
+        let held = replicas.open(number).await?;
+        if let (Some(held), Some(stored)) = (held, &stored)
             && held.config.cluster_id() != stored.config.cluster_id()
         {
             bail!(
                 "{} belongs to another cluster, {}, than {}, which is of {}; put the right folder back, or use another --data-dir",
-                store.data_dir.display(),
+                folder.join(pod(number)).display(),
                 held.config.cluster_id(),
                 folder.join("config.json").display(),
                 stored.config.cluster_id(),
             );
         }
-        let observing = quorate_replica::observe(replica.clone(), shutdown.clone());
-        shutdown.background.spawn(observing);
-        directory = directory.with(pod, "in-process", Arc::new(replica));
-        committers.push(running.committer);
     }
+    let config = stored.as_ref().map(|stored| &*stored.config);
+    // Nobody else would before the first config is made.
+    admit_all(&*replicas, &boot_counters, None, config, BOOTSTRAP_LIMIT).await?;
     if let Some(stored) = &stored {
-        check_majority(&directory, &stored.config, folder).await?;
+        check_majority(&*replicas, &stored.config, folder).await?;
     }
     if stored.is_none() {
-        make_first_config(&directory, &config_store).await?;
+        make_first_config(&*replicas, &config_store).await?;
     }
-    let failed = async move {
-        let ends = committers
-            .iter_mut()
-            .map(|committer| Box::pin(committer.ended()));
-        let (first, _, _) = futures::future::select_all(ends).await;
-        first.context("the store failed, and only a new start can tell what the disk has")
-    };
     Ok(OpenStore {
-        directory: Arc::new(directory),
-        config_store: Arc::new(config_store),
+        boot_counters: Arc::new(boot_counters),
         replicas,
+        config_store: Arc::new(config_store),
+        count,
         failed: Box::pin(failed),
     })
 }
@@ -219,10 +230,10 @@ fn replica_folders(folder: &Path) -> Option<usize> {
     (folders > 0).then_some(folders)
 }
 
-fn replicas(args: &Args, existing: Option<usize>) -> anyhow::Result<usize> {
+fn replica_number(args: &Args, existing: Option<usize>) -> anyhow::Result<usize> {
     match (args.replicas, existing) {
         (Some(wanted), Some(existing)) if wanted != existing => bail!(
-            "the store in {} has {}, not {wanted}; leave --replicas out, or use another --data-dir",
+            "the store in {} has {}, not {wanted}; leave --replicas out and use `quorate scale`, or use another --data-dir",
             args.data_dir.display(),
             counted(existing as u64, "replica"),
         ),
@@ -235,7 +246,7 @@ fn replicas(args: &Args, existing: Option<usize>) -> anyhow::Result<usize> {
 /// Refuses to start a store that could not serve: with most of its folders lost, replaced by
 /// empty ones.
 async fn check_majority(
-    directory: &FixedDirectory,
+    directory: &dyn Directory,
     config: &Config,
     folder: &Path,
 ) -> anyhow::Result<()> {
@@ -258,7 +269,7 @@ async fn check_majority(
 }
 
 async fn make_first_config(
-    directory: &FixedDirectory,
+    directory: &dyn Directory,
     store: &FileConfigStore,
 ) -> anyhow::Result<()> {
     match bootstrap(directory, Some(store), &SystemEntropy, BOOTSTRAP_LIMIT).await {
@@ -296,6 +307,7 @@ Try in another terminal:
   {quorate} set{endpoint} greeting hello
   {quorate} get{endpoint} greeting
   {quorate} status{endpoint}
+  {quorate} scale{endpoint} 5
   {quorate} verify{endpoint} --duration 10s
 
 Ctrl-C stops it; the data stays.",

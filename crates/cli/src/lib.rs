@@ -18,6 +18,7 @@ mod exit;
 mod failure;
 pub mod get;
 mod key;
+pub mod membership;
 pub mod node;
 mod numbers;
 mod output;

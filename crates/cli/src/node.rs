@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use prometheus::Registry;
 use quorate_coordinator::membership::FixedDirectory;
 use quorate_coordinator::{CoordinatorParts, OperationArgs, ReplicaAddress, remote_directory};
-use quorate_replica::StoreArgs;
+use quorate_replica::{AdmissionArgs, StoreArgs};
 use quorate_runtime::telemetry::{self, LogArgs};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownArgs, SystemSignals, listener, metrics,
@@ -98,17 +98,25 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
     let replica_grpc = listener::bind(&args.replica_listen, "--replica-listen").await?;
     let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
 
-    let running = quorate_replica::open(&args.store, &args.name, &registry)?;
+    let running = quorate_replica::open(
+        &args.store,
+        // Nothing keeps boot counters in a static setup, so nobody could admit this replica.
+        &AdmissionArgs::default(),
+        &args.name,
+        &registry,
+    )?;
     let replica = running.replica;
     let mut committer = running.committer;
-    let own = FixedDirectory::default().with(&args.name, "in-process", Arc::new(replica.clone()));
+    let own = FixedDirectory::default().with(&args.name, "in-process", replica.clone());
     let parts = CoordinatorParts {
         options: args.operations.options(),
         directory: Arc::new(remote_directory(own, &args.peers)?),
-        config_store: None,
+        agreement: None,
+        boot_counters: None,
+        volumes: None,
         registry: registry.clone(),
     };
-    let (coordinator, readiness) = quorate_coordinator::start(parts, &shutdown)?;
+    let (role, readiness) = quorate_coordinator::start(parts, &shutdown)?;
     tracing::info!(
         listen = %args.listen, replica = %args.replica_listen, admin = %args.admin_listen,
         "serving both roles"
@@ -127,7 +135,7 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
     let replica_serving = quorate_replica::serve(replica, replica_grpc, shutdown.clone());
     let replica_serving = shutdown.calls.spawn(replica_serving);
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(coordinator, grpc, limits, shutdown.clone());
+    let serving = quorate_coordinator::serve(role, grpc, limits, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     tokio::select! {
         biased;

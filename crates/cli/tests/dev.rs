@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -300,4 +301,43 @@ fn one_lost_replica_folder_is_a_stranger_and_the_others_serve() {
     let status = text(&status.stdout);
     assert!(status.contains("2 of 3 members"), "{status}");
     assert!(status.contains("a stranger"), "{status}");
+}
+
+#[test]
+fn an_old_copy_of_a_folder_is_noticed_and_not_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let (disk, copy) = (store.join("replica-1"), folder.path().join("copy"));
+    let rename = |from: &Path, to: &Path| std::fs::rename(from, to).unwrap();
+    Dev::start(&store, &[]).stop();
+    let copied = Command::new("cp").arg("-r").args([&disk, &copy]).status();
+    assert!(copied.unwrap().success());
+    // It is a member in the meantime, and what it acknowledges the copy lacks.
+    let dev = Dev::start(&store, &[]);
+    assert!(dev.quorate(&["set", "k", "new"]).status.success());
+    dev.stop();
+    rename(&disk, &folder.path().join("newer"));
+    rename(&copy, &disk);
+
+    let piped = |command: &mut Command| {
+        command.stderr(Stdio::piped());
+    };
+    let mut dev = Dev::start_with(&store, &[], piped);
+    let lines = BufReader::new(dev.child.stderr.take().unwrap()).lines();
+    let (found, finds) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            if line.contains("the disk is an old copy") {
+                let _ = found.send(line);
+            }
+        }
+    });
+    let line = finds.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(line.contains("replica-1"), "{line}");
+    assert!(
+        line.contains("boot 2 was counted, and it knows boots up to 1"),
+        "{line}"
+    );
+    let got = dev.quorate(&["get", "k"]);
+    assert_eq!(text(&got.stdout).trim(), "new");
 }

@@ -69,7 +69,7 @@ pub use client::Client;
 pub use options::{ClientOptions, InvalidEndpoints, MAX_ENDPOINTS};
 
 pub use quorate_proto::transport::{ChannelOptions, InvalidAddress};
-pub use quorate_proto::v1::{MemberStatus, StatusResponse};
+pub use quorate_proto::v1::{MemberStatus, MembershipStatus, StatusResponse};
 pub use quorate_register::{
     Applied, Entropy, Entry, InvalidKey, Key, MAX_KEY_BYTES, OperationError, Reason, Register,
     Version,

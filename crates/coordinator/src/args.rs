@@ -12,6 +12,8 @@ use quorate_runtime::telemetry::LogArgs;
 use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 
 use crate::membership::{Directory, FixedDirectory};
+use crate::reconfiguration::{ReconfigurationOptions, TransferOptions};
+use crate::repair::RepairOptions;
 use crate::{Backoff, CoordinatorOptions, QuorumOptions};
 
 /// The active role of Quorate: performs the operations of clients by quorum calls to replicas.
@@ -55,6 +57,10 @@ pub struct CoordinatorArgs {
     /// How operations are performed.
     #[command(flatten)]
     pub operations: OperationArgs,
+
+    /// How members are changed.
+    #[command(flatten)]
+    pub membership: MembershipArgs,
 
     /// What the logs say.
     #[command(flatten)]
@@ -114,6 +120,55 @@ pub struct OperationArgs {
         default_value_t = 4096
     )]
     pub background_writes: usize,
+
+    /// How often the members are compared, so that those that missed writes catch up.
+    #[arg(long, env = "QUORATE_REPAIR_INTERVAL", value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    pub repair_interval: Duration,
+
+    /// How many keys a second are copied to members that missed them, at most.
+    #[arg(long, env = "QUORATE_REPAIR_RATE", value_name = "KEYS", value_parser = keys_per_second, default_value = "200000")]
+    pub repair_rate: u64,
+
+    /// The same while this coordinator has operations in flight.
+    #[arg(long, env = "QUORATE_REPAIR_BUSY_RATE", value_name = "KEYS", value_parser = keys_per_second, default_value = "10000")]
+    pub repair_busy_rate: u64,
+}
+
+/// Times and limits of changes of the members.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MembershipArgs {
+    /// How long another disk must be in the place of a member's before it is swapped in.
+    #[arg(long, env = "QUORATE_SWAP_DELAY", value_name = "DURATION", value_parser = duration, default_value = "5m")]
+    pub swap_delay: Duration,
+
+    /// How long the new members of a change may be unreachable before it is given up.
+    #[arg(long, env = "QUORATE_ABORT_AFTER", value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    pub abort_after: Duration,
+
+    /// Fewer replicas than these are never taken for a wish.
+    #[arg(long, env = "QUORATE_MIN_REPLICAS", value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=31), default_value = "1")]
+    pub min_replicas: u8,
+
+    /// Which part of the time data is brought to new members while clients wait for operations,
+    /// in percent.
+    #[arg(long, env = "QUORATE_TRANSFER_SHARE", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100), default_value = "50")]
+    pub transfer_share: u8,
+}
+
+impl MembershipArgs {
+    /// The options they ask for.
+    pub fn options(&self) -> ReconfigurationOptions {
+        ReconfigurationOptions {
+            swap_delay: self.swap_delay,
+            abort_after: self.abort_after,
+            minimum: self.min_replicas.into(),
+            transfer: TransferOptions {
+                share: f64::from(self.transfer_share) / 100.0,
+                ..TransferOptions::default()
+            },
+            ..ReconfigurationOptions::default()
+        }
+    }
 }
 
 fn value_size(text: &str) -> Result<u64, String> {
@@ -133,6 +188,15 @@ fn in_flight(text: &str) -> Result<u64, String> {
     let count = count.filter(|count| (1..=MOST_IN_FLIGHT).contains(count));
     count.ok_or_else(|| format!("it is a number from 1 to {MOST_IN_FLIGHT}"))
 }
+
+fn keys_per_second(text: &str) -> Result<u64, String> {
+    let rate = text.parse().ok();
+    let rate = rate.filter(|rate| (1..=MOST_KEYS_PER_SECOND).contains(rate));
+    rate.ok_or_else(|| format!("it is a number from 1 to {MOST_KEYS_PER_SECOND}"))
+}
+
+/// More than any store copies.
+const MOST_KEYS_PER_SECOND: u64 = 1_000_000_000;
 
 impl OperationArgs {
     /// The limits of messages.
@@ -157,6 +221,12 @@ impl OperationArgs {
             operations_in_flight: self.max_in_flight as usize,
             bytes_in_flight: usize::try_from(self.max_bytes_in_flight).unwrap_or(usize::MAX),
             max_value_bytes: self.max_value_size as usize,
+            repair: RepairOptions {
+                interval: self.repair_interval,
+                rate: self.repair_rate,
+                busy_rate: self.repair_busy_rate,
+                ..RepairOptions::default()
+            },
             ..CoordinatorOptions::default()
         }
     }

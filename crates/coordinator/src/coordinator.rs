@@ -22,6 +22,7 @@ use crate::metrics::{CoordinatorMetrics, OperationObserver};
 use crate::operation::Operation;
 use crate::outcome::{End, error};
 use crate::quorum::{AttemptContext, Background, Call, Failure, GivenUp, Progress, QuorumOptions};
+use crate::repair::RepairOptions;
 
 /// What a coordinator is told at its start.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct CoordinatorOptions {
     pub bytes_in_flight: usize,
     /// The longest value.
     pub max_value_bytes: usize,
+    /// When and how members are repaired.
+    pub repair: RepairOptions,
 }
 
 impl Default for CoordinatorOptions {
@@ -49,6 +52,7 @@ impl Default for CoordinatorOptions {
             operations_in_flight: 10_000,
             bytes_in_flight: 256 << 20,
             max_value_bytes: 1 << 20,
+            repair: RepairOptions::default(),
         }
     }
 }

@@ -4,24 +4,34 @@
 //! - [`Coordinator`] is the register in this process: admission, deadline, outcome.
 //! - `quorum` is the heart of it: *rounds* of *attempts*, which end with everything they began.
 //! - [`membership`] knows the config, proves it active, and reaches its members.
+//! - [`reconfiguration`] changes the members.
 
+mod admission;
 mod args;
 mod coordinator;
 mod live;
 pub mod membership;
+mod membership_service;
 mod metrics;
 mod operation;
 mod outcome;
 mod quorum;
+pub mod reconfiguration;
 mod refusals;
+pub mod repair;
+mod role;
 mod run;
 mod status;
 mod status_source;
 
-pub use args::{AddressProblem, CoordinatorArgs, OperationArgs, ReplicaAddress, remote_directory};
+pub use args::{
+    AddressProblem, CoordinatorArgs, MembershipArgs, OperationArgs, ReplicaAddress,
+    remote_directory,
+};
 pub use coordinator::{Coordinator, CoordinatorOptions};
 pub use live::{LiveCounts, LiveSnapshot};
 pub use metrics::CoordinatorMetrics;
 pub use quorum::{Backoff, QuorumOptions};
-pub use run::{CoordinatorParts, RunError, run, serve, start};
+pub use role::Role;
+pub use run::{Agreement, CoordinatorParts, RunError, listed, run, serve, start};
 pub use status::{MemberStatus, Status};

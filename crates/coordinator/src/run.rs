@@ -1,10 +1,12 @@
 //! The role as a whole: membership, the register over gRPC, and admin HTTP.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
-use quorate_proto::transport;
+use quorate_proto::transport::{self, Routes};
+use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
 use quorate_runtime::{
     Admin, BuildInfo, ListenError, Readiness, Shutdown, SystemEntropy, listener, metrics,
@@ -13,11 +15,17 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::admission::keep_admitting;
 use crate::args::{AddressProblem, remote_directory};
 use crate::membership::{
-    ConfigStore, Directory, FileConfigStore, FixedDirectory, Membership, load,
+    BootCounters, ConfigStore, Directory, FileBootCounters, FileConfigStore, FixedDirectory,
+    ListedWorkload, Membership, Volumes, Workload, load,
 };
-use crate::{Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions};
+use crate::reconfiguration::{
+    ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
+};
+use crate::repair::{RepairMetrics, Repairer, RepairerParts};
+use crate::{Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions, Role};
 
 /// Why a coordinator ends before it is asked to.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +50,27 @@ pub struct CoordinatorParts {
     pub options: CoordinatorOptions,
     /// Where replicas are.
     pub directory: Arc<dyn Directory>,
-    /// Where the agreed config lies, if anywhere but at the replicas.
-    pub config_store: Option<Arc<dyn ConfigStore>>,
+    /// Where the agreed config lies, if anywhere but at the replicas. Without it the members
+    /// are never changed.
+    pub agreement: Option<Agreement>,
+    /// Where the boots of all disks are counted. Without it nobody is admitted, so no replica
+    /// may require it.
+    pub boot_counters: Option<Arc<dyn BootCounters>>,
+    /// Which volumes the disks lie on, if that can be told.
+    pub volumes: Option<Arc<dyn Volumes>>,
     /// Where its metrics go.
     pub registry: Registry,
+}
+
+/// Where the members are agreed on, and who says which there should be.
+#[derive(Clone)]
+pub struct Agreement {
+    /// Where the agreed config lies.
+    pub config_store: Arc<dyn ConfigStore>,
+    /// What people want.
+    pub workload: Arc<dyn Workload>,
+    /// When and how members are changed.
+    pub options: ReconfigurationOptions,
 }
 
 /// Runs a coordinator until `shutdown`.
@@ -63,14 +88,20 @@ pub async fn run(
     let grpc = listener::bind(&args.listen, "--listen").await?;
     let admin = listener::bind(&args.admin_listen, "--admin-listen").await?;
     let directory = remote_directory(FixedDirectory::default(), &args.replicas)?;
-    let config_store = args.config_file.map(FileConfigStore::new);
+    let boot_counters = args.config_file.as_deref().map(FileBootCounters::beside);
+    let options = args.membership.options();
+    let agreement = args
+        .config_file
+        .map(|file| listed(&file, &directory, options));
     let parts = CoordinatorParts {
         options: args.operations.options(),
         directory: Arc::new(directory),
-        config_store: config_store.map(|store| Arc::new(store) as _),
+        agreement,
+        boot_counters: boot_counters.map(|counters| Arc::new(counters) as _),
+        volumes: None,
         registry: registry.clone(),
     };
-    let (coordinator, readiness) = start(parts, &shutdown)?;
+    let (role, readiness) = start(parts, &shutdown)?;
     tracing::info!(listen = %args.listen, admin = %args.admin_listen, "serving");
     let admin_server = Admin {
         build,
@@ -82,9 +113,24 @@ pub async fn run(
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving = serve(coordinator, grpc, limits, shutdown.clone());
+    let serving = serve(role, grpc, limits, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     serving.await.expect("the server's task does not panic")
+}
+
+/// The config in `file`, and the number of replicas that is wanted of the listed ones beside it.
+pub fn listed(
+    file: &Path,
+    directory: &dyn Directory,
+    options: ReconfigurationOptions,
+) -> Agreement {
+    let mut size = file.as_os_str().to_owned();
+    size.push(".size");
+    Agreement {
+        config_store: Arc::new(FileConfigStore::new(file)),
+        workload: Arc::new(ListedWorkload::new(directory.pods(), size)),
+        options,
+    }
 }
 
 /// Starts a coordinator, which looks for its config until it has one; readiness says why not.
@@ -94,21 +140,54 @@ pub async fn run(
 pub fn start(
     parts: CoordinatorParts,
     shutdown: &Shutdown,
-) -> Result<(Arc<Coordinator>, watch::Receiver<Readiness>), RunError> {
+) -> Result<(Role, watch::Receiver<Readiness>), RunError> {
     let metrics = CoordinatorMetrics::new(&parts.registry)?;
     let entropy = Arc::new(SystemEntropy);
     let membership = Membership::new(parts.directory, entropy.clone(), metrics.clone());
     let membership = Arc::new(membership);
+    let repair = parts.options.repair;
     let coordinator = Arc::new(Coordinator::new(
         parts.options,
         membership.clone(),
-        entropy,
-        metrics,
+        entropy.clone(),
+        metrics.clone(),
         shutdown.cancel.clone(),
     ));
+    let repairer = Repairer::new(RepairerParts {
+        options: repair,
+        membership: membership.clone(),
+        entropy: entropy.clone(),
+        metrics: RepairMetrics::new(&parts.registry)?,
+        live: coordinator.live_counts(),
+    });
+    let cancel = shutdown.cancel.clone();
+    shutdown.background.spawn(async move {
+        cancel.run_until_cancelled(repairer.run()).await;
+    });
+    let reconfigurer = parts.agreement.as_ref().map(|agreement| {
+        let parts = ReconfigurerParts {
+            options: agreement.options,
+            membership: membership.clone(),
+            config_store: agreement.config_store.clone(),
+            workload: agreement.workload.clone(),
+            entropy,
+            metrics: ReconfigurationMetrics::new(&parts.registry)?,
+            live: coordinator.live_counts(),
+        };
+        Ok::<_, RunError>(Arc::new(Reconfigurer::new(parts)))
+    });
+    let reconfigurer = reconfigurer.transpose()?;
     let (ready, readiness) = watch::channel(Readiness::NotReady(membership.why_not_ready()));
     let cancel = shutdown.cancel.clone();
-    let loading = find_config(membership, parts.config_store, ready);
+    if let Some(counters) = parts.boot_counters {
+        let (cancel, membership) = (shutdown.cancel.clone(), membership.clone());
+        let admitting = keep_admitting(membership, counters, parts.volumes, metrics);
+        shutdown.background.spawn(async move {
+            cancel.run_until_cancelled(admitting).await;
+        });
+    }
+    let config_store = parts.agreement.map(|agreement| agreement.config_store);
+    let loading = find_config(membership, config_store, ready);
     shutdown.background.spawn(async move {
         cancel.run_until_cancelled(loading).await;
     });
@@ -119,7 +198,17 @@ pub fn start(
     shutdown.background.spawn(async move {
         cancel.run_until_cancelled(observe_members(members)).await;
     });
-    Ok((coordinator, readiness))
+    if let Some(reconfigurer) = reconfigurer.clone() {
+        let cancel = shutdown.draining.clone();
+        shutdown.background.spawn(async move {
+            cancel.run_until_cancelled(reconfigurer.run()).await;
+        });
+    }
+    let role = Role {
+        coordinator,
+        reconfigurer,
+    };
+    Ok((role, readiness))
 }
 
 /// Serves the register over gRPC until the shutdown's second phase, or its third at the latest.
@@ -127,18 +216,24 @@ pub fn start(
 /// # Errors
 /// When the transport fails.
 pub async fn serve(
-    coordinator: Arc<Coordinator>,
+    role: Role,
     listener: TcpListener,
     limits: Limits,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
-    let service = RegisterService::new(coordinator.clone(), coordinator.clone(), limits)
+    let coordinator = &role.coordinator;
+    let service = RegisterService::new(coordinator.clone(), Arc::new(role.clone()), limits)
         .observed_by(coordinator.clone())
         .until(shutdown.stop_accepting.clone());
     // A little more than are admitted, so that it is the coordinator that refuses, and counts.
     let calls = coordinator.max_operations() + SPARE_CALLS;
     let service = service.into_server().max_calls(calls);
-    transport::serve_role(service, listener, phases(&shutdown)).await?;
+    let routes = Routes::new(service).add_service(role.membership_service());
+    let names = [
+        register_server::SERVICE_NAME,
+        membership_server::SERVICE_NAME,
+    ];
+    transport::serve_role(&names, routes, listener, phases(&shutdown)).await?;
     Ok(())
 }
 

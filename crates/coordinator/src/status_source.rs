@@ -33,6 +33,7 @@ impl StatusSource for Coordinator {
             members: status.members.into_iter().map(member).collect(),
             operations_in_flight: status.operations_in_flight,
             problem: String::new(),
+            membership: None,
         })
     }
 }

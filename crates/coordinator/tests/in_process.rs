@@ -40,7 +40,9 @@ async fn cluster(replicas: usize) -> Cluster {
         let metrics = ReplicaMetrics::new(&registry, &pod).unwrap();
         let store = MemoryStore::open(disk.clone());
         let (replica, committer) = LocalReplica::new(store, options, metrics);
-        committers.push(tokio::spawn(async move { committer.run().await.unwrap() }));
+        committers.push(tokio::spawn(async move {
+            committer.run().await.unwrap();
+        }));
         directory = directory.with(pod, "in-process", Arc::new(replica));
         disks.push(disk);
     }

@@ -11,8 +11,8 @@ use quorate_proto::transport::{ChannelOptions, channel};
 use quorate_proto::v1::replica_client::ReplicaClient;
 use quorate_proto::{Limits, RemoteReplica, v1};
 use quorate_register::{
-    ChecksumMismatch, ConfigId, Fence, Key, PageRequest, Pair, Replica, ReplicaError, Timestamp,
-    Write,
+    Boot, BootNonce, Buckets, ChecksumMismatch, Config, ConfigId, DigestRequest, Fence, Key,
+    PageRequest, Pair, Replica, ReplicaError, Timestamp, Write, bucket_of, pair_hash, scan_order,
 };
 use tokio::net::TcpListener;
 use tonic::Code;
@@ -57,6 +57,19 @@ async fn every_method_is_carried() {
     let held = identity.config.unwrap();
     assert_eq!((held.config, held.active), (config, true));
 
+    let boot = Boot {
+        number: 3,
+        nonce: BootNonce::from_bytes([4; 16]),
+    };
+    let admit = remote.admit(replica.id, boot, Some("claim"), PATIENCE);
+    admit.await.unwrap();
+    let boots = remote.identify(PATIENCE).await.unwrap().boots;
+    assert_eq!(boots.admitted, Some(boot));
+    assert_eq!(boots.volume.as_deref(), Some("claim"));
+    let held = identity_config(&remote).await;
+    let refused = remote.retire(replica.id, &held, PATIENCE);
+    assert!(matches!(refused.await, Err(ReplicaError::Invalid { .. })));
+
     let a = key("a");
     assert_eq!(
         remote.local_read(&fence, &a, PATIENCE).await,
@@ -75,6 +88,11 @@ async fn every_method_is_carried() {
     assert_eq!(read, Ok(Pair::new(&a, timestamp(3), None)));
 }
 
+async fn identity_config(remote: &RemoteReplica) -> Arc<Config> {
+    let identity = remote.identify(PATIENCE).await.unwrap();
+    identity.config.unwrap().config
+}
+
 #[tokio::test]
 async fn a_scan_sees_every_pair_once() {
     let (replica, fence) = MemoryReplica::adopted();
@@ -89,6 +107,7 @@ async fn a_scan_sees_every_pair_once() {
         assert!(page_number < 50, "a scan ends");
         let request = PageRequest {
             after,
+            buckets: Buckets::ALL,
             max_bytes: 30,
         };
         let page = remote.scan(&fence, &request, PATIENCE).await.unwrap();
@@ -98,8 +117,43 @@ async fn a_scan_sees_every_pair_once() {
             break;
         }
     }
-    let stored: Vec<_> = replica.pairs.lock().unwrap().keys().cloned().collect();
+    let mut stored: Vec<_> = replica.pairs.lock().unwrap().keys().cloned().collect();
+    stored.sort_by(scan_order);
     assert_eq!(seen, stored);
+    let (first, last) = (bucket_of(&stored[10]), bucket_of(&stored[20]));
+    let some = PageRequest {
+        after: None,
+        buckets: Buckets { first, last },
+        max_bytes: usize::MAX,
+    };
+    let page = remote.scan(&fence, &some, PATIENCE).await.unwrap();
+    let keys: Vec<_> = page.pairs.into_iter().map(|(key, _)| key).collect();
+    assert_eq!((keys, page.last), (stored[10..=20].to_vec(), true));
+}
+
+#[tokio::test]
+async fn digests_arrive_as_they_are() {
+    let (replica, fence) = MemoryReplica::adopted();
+    let (_server, remote) = serve(&replica).await;
+    let write = write(&key("a"), 1, Some("value"), &fence);
+    remote.local_write(&fence, &write, PATIENCE).await.unwrap();
+    let bucket = bucket_of(&write.key);
+    let (group, within) = ((bucket >> 8) as u8, usize::from(bucket & 255));
+    for (request, place) in [
+        (DigestRequest::Groups, usize::from(group)),
+        (DigestRequest::Buckets(group), within),
+    ] {
+        let digest = remote.digest(&fence, &request, PATIENCE).await.unwrap();
+        let sums = digest.sums().unwrap();
+        assert_eq!(sums[place], pair_hash(&write.key, write.pair.timestamp));
+        assert_eq!(sums.iter().filter(|sum| **sum != 0).count(), 1);
+    }
+    let refusal = ReplicaError::NeedConfig;
+    *replica.refuse.lock().unwrap() = Some(refusal.clone());
+    let refused = remote
+        .digest(&fence, &DigestRequest::Groups, PATIENCE)
+        .await;
+    assert_eq!(refused, Err(refusal));
 }
 
 #[tokio::test]
@@ -120,6 +174,7 @@ async fn a_value_of_the_largest_size_passes() {
     );
     let all = PageRequest {
         after: None,
+        buckets: Buckets::ALL,
         max_bytes: usize::MAX,
     };
     let page = remote.scan(&fence, &all, PATIENCE).await.unwrap();
@@ -218,6 +273,7 @@ async fn the_fence_is_carried_and_refusals_come_back_typed() {
         refuse();
         let all = PageRequest {
             after: None,
+            buckets: Buckets::ALL,
             max_bytes: 1,
         };
         let error = remote.scan(&newer, &all, PATIENCE).await;
@@ -407,6 +463,7 @@ async fn a_pair_with_a_wrong_checksum_is_never_returned() {
     assert!(matches!(error, ReplicaError::Corrupted(_)), "{error}");
     let all = PageRequest {
         after: None,
+        buckets: Buckets::ALL,
         max_bytes: 100,
     };
     let error = remote.scan(&fence, &all, PATIENCE).await.unwrap_err();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{AMPLE, MemoryRegister, MemoryReplica, PATIENCE, Server, eventually, key, timestamp};
 use quorate_proto::transport::{
-    ChannelOptions, Incoming, ServerOptions, TcpConnector, channel, routes,
+    ChannelOptions, Incoming, Routes, ServerOptions, TcpConnector, channel, routes,
 };
 use quorate_proto::{Limits, RegisterService, RemoteRegister, RemoteReplica};
 use quorate_register::{Pair, Register, Replica, ReplicaError, Write};
@@ -69,8 +69,8 @@ async fn every_listener_is_served() {
 async fn supported() -> (Server, quorate_proto::transport::Health) {
     let register = Arc::new(MemoryRegister::default());
     let service = RegisterService::new(register.clone(), register, Limits::default());
-    let (routes, health) = routes(&["quorate.v1.Register"]).await;
-    let routes = routes.add_service(service.into_server());
+    let services = Routes::new(service.into_server());
+    let (routes, health) = routes(services, &["quorate.v1.Register"]).await;
     (
         Server::start(routes, ServerOptions::default()).await,
         health,

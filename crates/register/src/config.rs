@@ -1,6 +1,10 @@
 //! Which replicas a register consists of, agreed and never observed.
 
+mod transition;
+
 use std::fmt;
+
+pub use transition::TransitionError;
 
 use crate::quorum::majority;
 use crate::{ClusterId, ConfigId, Entropy, MAX_GROUP_MEMBERS, MemberSet, Quorums, ReplicaId};

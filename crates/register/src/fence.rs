@@ -92,7 +92,7 @@ pub enum Adoption {
 ///
 /// # Errors
 /// As [`Fence::check`]; and a config that does not descend from the held one is a
-/// [`ReplicaError::Fork`], unless the lineage it carries is too short to tell, which makes
+/// [`ReplicaError::Fork`], unless it is active and the held one never was, or the lineage it carries is too short to tell, which makes
 /// the replica one with a lost disk.
 pub fn judge_adoption(
     own: ReplicaId,
@@ -128,6 +128,11 @@ pub fn judge_adoption(
     if recovered || offered.is_or_descends_from(held.id()) && offered.epoch() > held.epoch() {
         return Ok(Adoption::Adopt);
     }
+    // Active configs form one path. A config that is not on it will never be active, so nothing
+    // is lost with it: it was left behind by a config store whose content went back.
+    if active && !known_active && !offered.parts().ancestors.is_empty() {
+        return Ok(Adoption::Adopt);
+    }
     if offered.epoch() > held.epoch() && offered.parts().ancestors.len() == MAX_ANCESTORS {
         return Err(ReplicaError::LostDisk {
             problem: format!(
@@ -142,7 +147,7 @@ pub fn judge_adoption(
     })
 }
 
-fn wrong_cluster(meant: ClusterId, own: ClusterId) -> ReplicaError {
+pub(crate) fn wrong_cluster(meant: ClusterId, own: ClusterId) -> ReplicaError {
     ReplicaError::WrongReplica {
         problem: format!("this replica belongs to cluster {own}, not {meant}"),
     }

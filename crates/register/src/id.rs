@@ -70,6 +70,10 @@ random_id! {
     /// Names one [`Config`](crate::Config).
     ConfigId
 }
+random_id! {
+    /// Tells one [`Boot`](crate::Boot) of a disk from every other of the same number.
+    BootNonce
+}
 
 #[cfg(test)]
 mod tests {

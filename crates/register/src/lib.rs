@@ -17,7 +17,10 @@
 //! replica serves ([`fence`]). What it needs from outside stands behind traits:
 //! [`Replica`], [`QuorumCalls`], [`Entropy`]. The rules are in `docs/protocol.md`.
 
+mod boot;
+mod bucket;
 pub mod config;
+mod digest;
 mod entropy;
 pub mod fence;
 mod id;
@@ -29,12 +32,16 @@ mod pair;
 mod quorum;
 mod register;
 mod replica;
+pub mod retirement;
 mod timestamp;
 
+pub use boot::{Boot, DiskBoots, MAX_VOLUME_BYTES};
+pub use bucket::{BUCKETS, Buckets, bucket_of, pair_hash, scan_order};
 pub use config::{Config, ConfigParts, Epoch, Member};
+pub use digest::{DIGEST_SUMS, Digest, DigestRequest};
 pub use entropy::Entropy;
 pub use fence::Fence;
-pub use id::{ClusterId, ConfigId, ParseIdError, ReplicaId};
+pub use id::{BootNonce, ClusterId, ConfigId, ParseIdError, ReplicaId};
 pub use key::{InvalidKey, Key, MAX_KEY_BYTES};
 pub use operation::{QuorumCalls, Replies, TimestampsExhausted, WriteBack, get, set};
 pub use outcome::{Applied, OperationError, Reason};

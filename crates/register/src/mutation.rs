@@ -53,6 +53,14 @@ mutations! {
     RoundsMixed = "replies of two rounds mixed",
     /// A write whose stream broke counts as acknowledged.
     LostBatchAcknowledged = "a lost batch acknowledged",
+    /// A transfer reads one member of the current group.
+    ScanOfOneMember = "scan of one member",
+    /// A transfer reads members that still serve the epoch before.
+    ScanNotSealed = "no seal in the scan",
+    /// A change is finished before the next group has what was transferred.
+    TransferNotAwaited = "finish after 0 or 1 transfer acks",
+    /// A swap names whatever version there is by now.
+    FinishWithFreshVersion = "finish with a fresh resourceVersion",
     /// An answer reaches whichever call is in its place now.
     AnswersMismatched = "an answer matched to the wrong call",
     /// A replica serves under a config before it recorded that the config is active (liveness).

@@ -31,6 +31,16 @@ impl MemberSet {
         member < MAX_MEMBERS && self.0 & (1 << member) != 0
     }
 
+    /// Whether its members are a majority of `group`.
+    pub fn has_majority_in(self, group: Self) -> bool {
+        self.intersection(group).len() >= majority(group.len())
+    }
+
+    /// Its members, ascending.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        (0..MAX_MEMBERS).filter(move |&member| self.contains(member))
+    }
+
     /// How many are in.
     pub fn len(self) -> usize {
         self.0.count_ones() as usize
@@ -64,9 +74,7 @@ impl FromIterator<usize> for MemberSet {
 
 impl fmt::Debug for MemberSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries((0..MAX_MEMBERS).filter(|&member| self.contains(member)))
-            .finish()
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 
@@ -103,10 +111,20 @@ impl Quorums {
         Self { current, next }
     }
 
+    /// The current group.
+    pub fn current(&self) -> MemberSet {
+        self.current
+    }
+
+    /// The group that is to come, while the config is joint.
+    pub fn next(&self) -> Option<MemberSet> {
+        self.next
+    }
+
     /// Whether `members` hold a majority of every group.
     pub fn reached(&self, members: MemberSet) -> bool {
         self.groups()
-            .all(|(_, group)| members.intersection(group).len() >= majority(group.len()))
+            .all(|(_, group)| members.has_majority_in(group))
     }
 
     /// Whether the rest cannot reach a majority of some group once `lost` never answer.

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{ChecksumMismatch, ClusterId, Config, Epoch, Fence, Key, Pair, ReplicaId, Timestamp};
+use crate::{
+    Boot, Buckets, ChecksumMismatch, ClusterId, Config, Digest, DigestRequest, DiskBoots, Epoch,
+    Fence, Key, Pair, ReplicaId, Timestamp,
+};
 
 /// A pair on its way to a replica.
 #[derive(Debug, Clone)]
@@ -24,16 +27,19 @@ pub struct Write {
 pub struct PageRequest {
     /// Start behind this key, or with the first.
     pub after: Option<Key>,
+    /// Only pairs of these buckets.
+    pub buckets: Buckets,
     /// At most so many bytes of keys and values, though always at least one pair.
     pub max_bytes: usize,
 }
 
-/// Consecutive pairs of one replica in the order of their keys.
+/// Consecutive pairs of one replica in the order of [`scan_order`](crate::scan_order): by bucket,
+/// then by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The pairs, tombstones included.
     pub pairs: Vec<(Key, Pair)>,
-    /// Whether no key follows.
+    /// Whether no key of the buckets asked for follows.
     pub last: bool,
 }
 
@@ -62,6 +68,10 @@ pub struct Identity {
     pub keys: u64,
     /// Whether writes are refused because the disk is nearly full.
     pub disk_full: bool,
+    /// Whether it serves: its boot was admitted, or needs no admission.
+    pub admitted: bool,
+    /// The boots its disk counted.
+    pub boots: DiskBoots,
 }
 
 /// Why a replica did not do what it was asked, or why that is not known.
@@ -82,6 +92,9 @@ pub enum ReplicaError {
     /// The replica is behind: send it the config, then ask again.
     #[error("the replica needs the config first")]
     NeedConfig,
+    /// The replica waits until a coordinator admits its boot, and serves nothing before.
+    #[error("the replica is not admitted yet: its boot is not compared with the boot counters")]
+    NotAdmitted,
     /// Two configs claim one place in the order. Final; an alarm.
     #[error("fork: the replica holds another config {} of epoch {}", config.id(), config.epoch())]
     Fork {
@@ -153,6 +166,7 @@ impl ReplicaError {
             Self::WrongReplica { .. } => "wrong_replica",
             Self::StaleEpoch { .. } => "stale_epoch",
             Self::NeedConfig => "need_config",
+            Self::NotAdmitted => "not_admitted",
             Self::Fork { .. } => "fork",
             Self::LostDisk { .. } => "lost_disk",
             Self::DiskFull { .. } => "disk_full",
@@ -206,6 +220,14 @@ pub trait Replica: Send + Sync {
         timeout: Duration,
     ) -> Result<Page, ReplicaError>;
 
+    /// Sums over all pairs, synced, by which replicas are compared.
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError>;
+
     /// If this is the disk `replica_id`, makes the config durable and serves under it from then on. A replica that is ahead
     /// answers [`ReplicaError::StaleEpoch`] with what it holds. With `active` the caller has
     /// proven the config active, which the replica records beside it.
@@ -214,6 +236,29 @@ pub trait Replica: Send + Sync {
         replica_id: ReplicaId,
         config: &Arc<Config>,
         active: bool,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError>;
+
+    /// Admits the boot that waits on the disk `replica_id`: the caller has counted it in the
+    /// boot counters. The replica makes that durable, and `volume` the one its disk is bound to,
+    /// if one is named; it serves from then on. Admitting the boot that is admitted already does
+    /// nothing; any other boot is [`ReplicaError::Invalid`].
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError>;
+
+    /// Ends the disk `replica_id`, if
+    /// [`judge_retirement`](crate::retirement::judge_retirement) allows it: the caller has read
+    /// `config` by a quorum read of the config store and proven it active. Once this returns,
+    /// the end is durable: the replica wipes its disk and comes back with a new id.
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
         timeout: Duration,
     ) -> Result<(), ReplicaError>;
 

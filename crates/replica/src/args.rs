@@ -43,6 +43,10 @@ pub struct ReplicaArgs {
     #[command(flatten)]
     pub store: StoreArgs,
 
+    /// When the replica serves.
+    #[command(flatten)]
+    pub admission: AdmissionArgs,
+
     /// What the logs say.
     #[command(flatten)]
     pub log: LogArgs,
@@ -54,6 +58,20 @@ pub struct ReplicaArgs {
     /// How the process ends.
     #[command(flatten)]
     pub shutdown: ShutdownArgs,
+}
+
+/// When a replica begins to serve.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct AdmissionArgs {
+    /// Serve only once a coordinator compared this start with the boot counters, so that an old
+    /// copy of the data directory is noticed. The coordinators need a config store for that.
+    #[arg(long, env = "QUORATE_REQUIRE_ADMISSION")]
+    pub require_admission: bool,
+
+    /// A folder that lives as long as the pod and lies apart from the data directory, such as
+    /// an emptyDir: a container that is restarted in its pod needs no admission then.
+    #[arg(long, env = "QUORATE_INSTANCE_DIR", value_name = "DIR")]
+    pub instance_dir: Option<PathBuf>,
 }
 
 /// The disk of a replica and its limits.

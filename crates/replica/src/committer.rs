@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use quorate_register::fence::{Adoption, judge_adoption};
 use quorate_register::mutation::{Mutation, active};
-use quorate_register::{HeldConfig, Key, Pair, ReplicaError};
+use quorate_register::retirement::judge_retirement;
+use quorate_register::{
+    Boot, Buckets, Config, HeldConfig, Key, PageRequest, Pair, ReplicaError, Timestamp,
+};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::digests::Count;
 use crate::queue::{Answer, CommitLimits, Entry, QueuedWrite};
 use crate::state::{Stamp, State};
-use crate::{Store, StoreError};
+use crate::{InstanceDirectory, Store, StoreError};
 
 /// Empties one replica's commit queue.
 ///
@@ -23,20 +27,33 @@ pub struct Committer<S> {
     pub(crate) entries: mpsc::Receiver<Entry>,
     pub(crate) limits: CommitLimits,
     pub(crate) reserved_bytes: u64,
+    /// How far the pairs on disk are counted for digests.
+    pub(crate) count: Count,
+    pub(crate) instance: Option<InstanceDirectory>,
+}
+
+/// How a committer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every handle of the replica is dropped.
+    Stopped,
+    /// The disk is marked as retired, and nothing on it is served any more. Whoever runs the
+    /// replica opens the disk again, which wipes it.
+    Retired,
 }
 
 impl<S: Store> Committer<S> {
-    /// Commits until every handle of the replica is dropped and the queue is empty.
+    /// Commits until every handle of the replica is dropped and the queue is empty, or until the
+    /// replica is retired; what is queued behind that is not answered.
     ///
     /// # Errors
     /// When the store failed. Whatever was not answered then is in an unknown state, and the
     /// process must end: only a new start reads what the disk really has.
-    pub async fn run(mut self) -> Result<(), StoreError> {
+    pub async fn run(mut self) -> Result<Ended, StoreError> {
         let mut queued = Vec::with_capacity(self.limits.batch_entries);
         loop {
-            let limit = self.limits.batch_entries;
-            if self.entries.recv_many(&mut queued, limit).await == 0 {
-                return Ok(());
+            if self.receive(&mut queued).await == 0 {
+                return Ok(Ended::Stopped);
             }
             let mut batch = Batch::default();
             for entry in queued.drain(..) {
@@ -54,9 +71,55 @@ impl<S: Store> Committer<S> {
                         self.commit(std::mem::take(&mut batch)).await?;
                         self.adopt(offered, answer).await?;
                     }
+                    Entry::Admit {
+                        boot,
+                        volume,
+                        answer,
+                    } => self.admit(boot, volume.as_deref(), answer).await?,
+                    // A barrier too: what was queued before is answered as it would be.
+                    Entry::Retire { config, answer } => {
+                        self.commit(std::mem::take(&mut batch)).await?;
+                        if self.retire(&config, answer).await? {
+                            return Ok(Ended::Retired);
+                        }
+                    }
                 }
             }
             self.commit(batch).await?;
+        }
+    }
+
+    /// Waits for entries; 0 when none will come. Until all pairs are counted it counts a page
+    /// before each batch, and more of them while nothing is queued.
+    async fn receive(&mut self, queued: &mut Vec<Entry>) -> usize {
+        let limit = self.limits.batch_entries;
+        while self.count_page() && self.entries.is_empty() && !self.entries.is_closed() {
+            // Whoever shares the thread goes on between pages.
+            tokio::task::yield_now().await;
+        }
+        self.entries.recv_many(queued, limit).await
+    }
+
+    /// Counts one more page of what lies on disk; false when nothing is left, or cannot be read.
+    fn count_page(&mut self) -> bool {
+        let Count::UpTo(after) = &self.count else {
+            return false;
+        };
+        let request = PageRequest {
+            after: after.clone(),
+            buckets: Buckets::ALL,
+            max_bytes: COUNTED_BYTES,
+        };
+        match self.state.store.scan(&request) {
+            Ok(page) => {
+                self.count = self.state.digests.count(&page);
+                self.count != Count::Complete
+            }
+            Err(error) => {
+                let error = self.state.disk_error(error);
+                tracing::warn!(pod = self.state.pod, %error, "cannot count the pairs on disk");
+                false
+            }
         }
     }
 
@@ -82,6 +145,10 @@ impl<S: Store> Committer<S> {
             for (key, pair) in &formed.pairs {
                 self.state.remember(key, pair);
             }
+            for ((key, pair), before) in formed.pairs.iter().zip(&formed.replaced) {
+                let digests = &self.state.digests;
+                digests.replaced(&self.count, key, *before, pair.timestamp);
+            }
             let metrics = &self.state.metrics;
             metrics.committed(formed.pairs.len(), started.elapsed());
         }
@@ -102,9 +169,9 @@ impl<S: Store> Committer<S> {
                 continue;
             }
             match self.judge(&write, &formed, full.as_ref()) {
-                Ok(Judgement::Store) => {
+                Ok(Judgement::Store { replaces }) => {
                     self.state.metrics.wrote("applied");
-                    formed.store(write);
+                    formed.store(write, replaces);
                 }
                 Ok(Judgement::Beaten) => {
                     self.state.metrics.wrote("late");
@@ -132,7 +199,9 @@ impl<S: Store> Committer<S> {
         };
         let timestamp = write.pair.timestamp;
         if timestamp > best.timestamp {
-            return full.map_or(Ok(Judgement::Store), |full| Err(full.clone()));
+            let replaces = best.timestamp;
+            let store = Ok(Judgement::Store { replaces });
+            return full.map_or(store, |full| Err(full.clone()));
         }
         if timestamp == best.timestamp && write.pair.checksum != best.checksum {
             self.state.metrics.violated("timestamp_conflict");
@@ -163,7 +232,8 @@ impl<S: Store> Committer<S> {
             let HeldConfig { config, active } = &offered;
             judge_adoption(state.replica_id, held.as_ref(), config, *active)
         };
-        let judged = state.check_disk().and_then(judge);
+        let judged = state.check_serving();
+        let judged = judged.and_then(|()| state.check_disk()).and_then(judge);
         let result = match judged {
             Ok(Adoption::Held) => Ok(()),
             Ok(Adoption::Adopt | Adoption::MarkActive) => {
@@ -183,7 +253,59 @@ impl<S: Store> Committer<S> {
         let _ = answer.send(result);
         Ok(())
     }
+
+    /// Admits the boot that waits, and no other.
+    async fn admit(
+        &self,
+        boot: Boot,
+        volume: Option<&str>,
+        answer: Answer,
+    ) -> Result<(), StoreError> {
+        let state = &self.state;
+        let boots = state.store.boots();
+        let result = if boots.intent == Some(boot) {
+            state
+                .store
+                .save_boots(&boots.admitting(boot, volume))
+                .await?;
+            if let Some(instance) = &self.instance {
+                instance.record(boot.nonce);
+            }
+            state.publish_admission();
+            tracing::info!(pod = state.pod, boot = boot.number, volume, "admitted");
+            Ok(())
+        } else if state.is_admitted() && boots.admitted == Some(boot) {
+            Ok(())
+        } else {
+            Err(ReplicaError::Invalid {
+                problem: format!("boot {} is not the one that waits", boot.number),
+            })
+        };
+        let _ = answer.send(result);
+        Ok(())
+    }
+
+    /// Ends the disk if the config allows it; `true` when it did.
+    async fn retire(&self, config: &Arc<Config>, answer: Answer) -> Result<bool, StoreError> {
+        let state = &self.state;
+        let held = state.config();
+        let judged = judge_retirement(state.replica_id, held.as_ref(), config);
+        let retired = judged.is_ok();
+        if retired {
+            state.store.mark_retired().await?;
+            state.publish_retirement();
+            tracing::info!(
+                pod = state.pod, replica_id = %state.replica_id, epoch = %config.epoch(),
+                "retired: no group lists this replica any more"
+            );
+        }
+        let _ = answer.send(judged);
+        Ok(retired)
+    }
 }
+
+/// How much is counted at once for digests: a write that waits for it waits less than for a sync.
+const COUNTED_BYTES: usize = 256 << 10;
 
 /// Writes that are committed together.
 #[derive(Default)]
@@ -193,7 +315,10 @@ struct Batch {
 }
 
 enum Judgement {
-    Store,
+    /// In the place of what has this timestamp, on disk or in the batch.
+    Store {
+        replaces: Timestamp,
+    },
     Beaten,
 }
 
@@ -202,6 +327,8 @@ enum Judgement {
 struct Formed {
     /// What to store, each key once.
     pairs: Vec<(Key, Pair)>,
+    /// The timestamps of what these replace on disk, zero where there is nothing.
+    replaced: Vec<Timestamp>,
     /// Where in `pairs` a key is.
     place: HashMap<Key, usize>,
     /// To be acknowledged once `pairs` are durable.
@@ -212,12 +339,13 @@ struct Formed {
 
 impl Formed {
     /// Takes a write that beats what its key has, in this batch too.
-    fn store(&mut self, write: QueuedWrite) {
+    fn store(&mut self, write: QueuedWrite, replaces: Timestamp) {
         match self.place.get(&write.key) {
             Some(&place) => self.pairs[place].1 = write.pair,
             None => {
                 self.place.insert(write.key.clone(), self.pairs.len());
                 self.pairs.push((write.key, write.pair));
+                self.replaced.push(replaces);
             }
         }
         self.acknowledged.push(write.answer);

@@ -6,12 +6,19 @@
 //! visible and answered. Reads run beside it; their fence check and their access to the
 //! store are one section, which an adoption cannot split.
 //!
+//! A replica may wait until a coordinator admits its boot ([`begin_boot`]), and once an active
+//! config has no place for it, it wipes its disk and comes back as another: [`ReplicaHost`].
+//!
 //! [`LocalReplica`] is the whole of it behind the trait [`Replica`](quorate_register::Replica),
 //! for callers in this process (*loopback*) and for the gRPC service alike.
 
 mod args;
+mod boot;
 mod committer;
+mod digests;
+mod directory_disk;
 pub mod disk;
+mod host;
 mod local;
 pub mod memory;
 mod metrics;
@@ -21,11 +28,14 @@ mod run;
 mod state;
 mod store;
 
-pub use args::{ReplicaArgs, StoreArgs, StoreLimitArgs};
-pub use committer::Committer;
+pub use args::{AdmissionArgs, ReplicaArgs, StoreArgs, StoreLimitArgs};
+pub use boot::{BootStart, InstanceDirectory, begin_boot, judge_start};
+pub use committer::{Committer, Ended};
+pub use directory_disk::DirectoryDisk;
+pub use host::ReplicaHost;
 pub use local::{LocalReplica, ReplicaOptions};
 pub use metrics::ReplicaMetrics;
-pub use process::{CommitThread, RunningReplica, start};
+pub use process::{Committing, Disk, RunningReplica, start};
 pub use queue::CommitLimits;
 pub use run::{RunError, observe, open, run, serve};
 pub use store::{Store, StoreError};

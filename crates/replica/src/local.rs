@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError,
-    ReplicaId, Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
+use crate::digests::Count;
 use crate::queue::CommitQueue;
 use crate::state::State;
-use crate::{CommitLimits, Committer, ReplicaMetrics, Store};
+use crate::{CommitLimits, Committer, InstanceDirectory, ReplicaMetrics, Store};
 
 /// What a replica is told at its start.
 #[derive(Debug, Clone)]
@@ -27,10 +28,14 @@ pub struct ReplicaOptions {
     /// For how many keys at most the timestamp is remembered, but for rounding up to shards of
     /// one size; others are read from the store.
     pub cached_timestamps: usize,
+    /// Whether the boot is admitted already, as [`begin_boot`](crate::begin_boot) says.
+    pub admitted: bool,
+    /// Where an admission is noted for a restart in the same pod.
+    pub instance: Option<InstanceDirectory>,
 }
 
 impl ReplicaOptions {
-    /// The defaults for this disk in this pod.
+    /// The defaults for this disk in this pod, whose boot needs no admission.
     pub fn new(replica_id: ReplicaId, pod: impl Into<String>) -> Self {
         Self {
             replica_id,
@@ -38,6 +43,8 @@ impl ReplicaOptions {
             limits: CommitLimits::default(),
             reserved_bytes: 64 << 20,
             cached_timestamps: 100_000,
+            admitted: true,
+            instance: None,
         }
     }
 }
@@ -67,14 +74,21 @@ impl<S: Store> LocalReplica<S> {
             store,
             metrics,
             options.cached_timestamps,
+            options.admitted,
         ));
         let committer = Committer {
             state: state.clone(),
             entries,
             limits: options.limits,
             reserved_bytes: options.reserved_bytes,
+            count: Count::UpTo(None),
+            instance: options.instance,
         };
         (Self { state, queue }, committer)
+    }
+
+    pub(crate) fn store(&self) -> &S {
+        &self.state.store
     }
 
     /// The config served under; `None` on a disk that never held one.
@@ -149,6 +163,17 @@ impl<S: Store> Replica for LocalReplica<S> {
         state.fenced(fence, page)
     }
 
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        _: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let _in_flight = self.state.metrics.begin("digest");
+        let state = &self.state;
+        state.fenced(fence, || Ok(state.digests.digest(*request)))
+    }
+
     async fn adopt(
         &self,
         replica_id: ReplicaId,
@@ -166,8 +191,34 @@ impl<S: Store> Replica for LocalReplica<S> {
         self.queue.adopt(offered).await
     }
 
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _in_flight = self.state.metrics.begin("admit");
+        self.state.check_target(replica_id)?;
+        self.state.check_retired()?;
+        self.queue.admit(boot, volume.map(str::to_owned)).await
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _in_flight = self.state.metrics.begin("retire");
+        self.state.check_target(replica_id)?;
+        self.state.check_retired()?;
+        self.queue.retire(config.clone()).await
+    }
+
     async fn identify(&self, _: Duration) -> Result<Identity, ReplicaError> {
         let _in_flight = self.state.metrics.begin("identify");
+        self.state.check_retired()?;
         self.state.check_disk()?;
         let config = self.state.config();
         Ok(Identity {
@@ -177,6 +228,8 @@ impl<S: Store> Replica for LocalReplica<S> {
             config,
             keys: self.state.store.keys(),
             disk_full: self.state.metrics.is_disk_full(),
+            admitted: self.state.is_admitted(),
+            boots: self.state.store.boots(),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_register::mutation::{Mutation, active};
-use quorate_register::{HeldConfig, Key, Page, PageRequest, Pair};
+use quorate_register::{DiskBoots, HeldConfig, Key, Page, PageRequest, Pair, bucket_of};
 
 use crate::{Store, StoreError};
 
@@ -19,8 +19,11 @@ pub struct MemoryDisk {
 
 #[derive(Debug, Default)]
 struct Contents {
-    pairs: BTreeMap<Key, Pair>,
+    /// In the order of scans.
+    pairs: BTreeMap<(u16, Key), Pair>,
     config: Option<HeldConfig>,
+    boots: DiskBoots,
+    retired: bool,
     sync_duration: Duration,
     publish_duration: Duration,
     free_bytes: Option<u64>,
@@ -50,28 +53,62 @@ impl MemoryDisk {
 
     /// Changes what lies on the disk under a key, behind the store's back.
     pub fn corrupt(&self, key: &Key, change: impl FnOnce(&mut Pair)) {
-        if let Some(pair) = self.contents.lock().pairs.get_mut(key) {
+        if let Some(pair) = self.contents.lock().pairs.get_mut(&place(key)) {
             change(pair);
         }
     }
 
-    /// Everything on it, in the order of the keys.
+    /// Everything on it, in the order of scans.
     pub fn pairs(&self) -> Vec<(Key, Pair)> {
         let contents = self.contents.lock();
         let pairs = contents.pairs.iter();
         pairs
-            .map(|(key, pair)| (key.clone(), pair.clone()))
+            .map(|((_, key), pair)| (key.clone(), pair.clone()))
             .collect()
     }
 
-    /// Forgets all pairs, as a wiped disk has; the config stays unless `config_too`.
+    /// Forgets all pairs, as a wiped disk has; config and boots stay unless `config_too`.
     pub fn wipe(&self, config_too: bool) {
         let mut contents = self.contents.lock();
         contents.pairs.clear();
         if config_too {
             contents.config = None;
+            contents.boots = DiskBoots::default();
+            contents.retired = false;
         }
     }
+
+    /// Whether the disk is at its end: it must be wiped and get a new id before it is served.
+    pub fn is_retired(&self) -> bool {
+        self.contents.lock().retired
+    }
+
+    /// Everything durable on it, as a copy of the volume has.
+    pub fn copy(&self) -> DiskCopy {
+        let contents = self.contents.lock();
+        DiskCopy {
+            pairs: contents.pairs.clone(),
+            config: contents.config.clone(),
+            boots: contents.boots.clone(),
+        }
+    }
+
+    /// Puts what a copy has in the place of everything on it.
+    pub fn restore(&self, copy: DiskCopy) {
+        let mut contents = self.contents.lock();
+        contents.pairs = copy.pairs;
+        contents.config = copy.config;
+        contents.boots = copy.boots;
+        contents.retired = false;
+    }
+}
+
+/// A copy of a disk, taken at some time.
+#[derive(Debug, Clone)]
+pub struct DiskCopy {
+    pairs: BTreeMap<(u16, Key), Pair>,
+    config: Option<HeldConfig>,
+    boots: DiskBoots,
 }
 
 /// One process's access to a [`MemoryDisk`].
@@ -113,19 +150,22 @@ impl Store for MemoryStore {
         {
             return Ok(Some(pair.clone()));
         }
-        let pair = self.disk.contents.lock().pairs.get(key).cloned();
+        let pair = self.disk.contents.lock().pairs.get(&place(key)).cloned();
         pair.map(|pair| verified(key, pair)).transpose()
     }
 
     fn scan(&self, request: &PageRequest) -> Result<Page, StoreError> {
         let contents = self.disk.contents.lock();
-        let start = match &request.after {
-            Some(after) => Bound::Excluded(after),
-            None => Bound::Unbounded,
-        };
+        let buckets = request.buckets;
+        let after = request.after.as_ref().map(place);
+        let behind = after.filter(|(bucket, _)| *bucket >= buckets.first);
+        let smallest = || Key::new(vec![0]).expect("one byte is a key");
+        let first = || Bound::Included((buckets.first, smallest()));
+        let start = behind.map_or_else(first, Bound::Excluded);
         let mut page = Page::default();
         let mut bytes = 0;
-        for (key, pair) in contents.pairs.range((start, Bound::Unbounded)) {
+        let pairs = contents.pairs.range((start, Bound::Unbounded));
+        for ((_, key), pair) in pairs.take_while(|((bucket, _), _)| *bucket <= buckets.last) {
             if bytes >= request.max_bytes && !page.pairs.is_empty() {
                 return Ok(page);
             }
@@ -140,6 +180,7 @@ impl Store for MemoryStore {
         self.unsynced.lock().extend(pairs.iter().cloned());
         self.sync().await?;
         let synced = std::mem::take(&mut *self.unsynced.lock());
+        let synced = synced.into_iter().map(|(key, pair)| (place(&key), pair));
         self.disk.contents.lock().pairs.extend(synced);
         // Readers see the pairs some time before the committer goes on.
         let publish_duration = self.disk.contents.lock().publish_duration;
@@ -159,6 +200,22 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn boots(&self) -> DiskBoots {
+        self.disk.contents.lock().boots.clone()
+    }
+
+    async fn save_boots(&self, boots: &DiskBoots) -> Result<(), StoreError> {
+        self.sync().await?;
+        self.disk.contents.lock().boots = boots.clone();
+        Ok(())
+    }
+
+    async fn mark_retired(&self) -> Result<(), StoreError> {
+        self.sync().await?;
+        self.disk.contents.lock().retired = true;
+        Ok(())
+    }
+
     fn free_bytes(&self) -> Result<u64, StoreError> {
         Ok(self.disk.contents.lock().free_bytes.unwrap_or(u64::MAX))
     }
@@ -170,9 +227,14 @@ impl Store for MemoryStore {
     fn disk_bytes(&self) -> u64 {
         let contents = self.disk.contents.lock();
         let value = |pair: &Pair| pair.value.as_ref().map_or(0, |value| value.len());
-        let bytes = |(key, pair): (&Key, &Pair)| key.bytes().len() + value(pair);
+        let bytes = |((_, key), pair): (&(u16, Key), &Pair)| key.bytes().len() + value(pair);
         contents.pairs.iter().map(bytes).sum::<usize>() as u64
     }
+}
+
+/// Where a pair lies.
+fn place(key: &Key) -> (u16, Key) {
+    (bucket_of(key), key.clone())
 }
 
 fn verified(key: &Key, pair: Pair) -> Result<Pair, StoreError> {

@@ -152,6 +152,12 @@ impl ReplicaMetrics {
         self.violations.with_label_values(&[invariant]).inc();
     }
 
+    /// How many forks were met: another config of the same epoch, or one that does not descend
+    /// from the held one.
+    pub fn forks(&self) -> u64 {
+        self.violations.with_label_values(&["fork"]).get()
+    }
+
     /// How many requests are in flight, over all methods.
     pub fn requests_in_flight(&self) -> i64 {
         use prometheus::core::Collector;

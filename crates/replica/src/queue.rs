@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate_register::{Fence, HeldConfig, Key, Pair, ReplicaError};
+use quorate_register::{Boot, Config, Fence, HeldConfig, Key, Pair, ReplicaError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Limits of the commit queue and of the batches formed from it.
@@ -36,7 +36,19 @@ pub(crate) type Answer = oneshot::Sender<Result<(), ReplicaError>>;
 /// One thing to commit, and who waits for it.
 pub(crate) enum Entry {
     Write(QueuedWrite),
-    Adopt { offered: HeldConfig, answer: Answer },
+    Adopt {
+        offered: HeldConfig,
+        answer: Answer,
+    },
+    Admit {
+        boot: Boot,
+        volume: Option<String>,
+        answer: Answer,
+    },
+    Retire {
+        config: Arc<Config>,
+        answer: Answer,
+    },
 }
 
 /// A write on its way to a batch.
@@ -109,8 +121,31 @@ impl CommitQueue {
 
     /// Queues an adoption and waits until it is answered.
     pub(crate) async fn adopt(&self, offered: HeldConfig) -> Result<(), ReplicaError> {
+        self.ask(|answer| Entry::Adopt { offered, answer }).await
+    }
+
+    /// Queues an admission and waits until it is answered.
+    pub(crate) async fn admit(
+        &self,
+        boot: Boot,
+        volume: Option<String>,
+    ) -> Result<(), ReplicaError> {
+        let entry = |answer| Entry::Admit {
+            boot,
+            volume,
+            answer,
+        };
+        self.ask(entry).await
+    }
+
+    /// Queues a retirement and waits until it is answered.
+    pub(crate) async fn retire(&self, config: Arc<Config>) -> Result<(), ReplicaError> {
+        self.ask(|answer| Entry::Retire { config, answer }).await
+    }
+
+    async fn ask(&self, entry: impl FnOnce(Answer) -> Entry) -> Result<(), ReplicaError> {
         let (answer, answered) = oneshot::channel();
-        self.push(Entry::Adopt { offered, answer })?;
+        self.push(entry(answer))?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use prometheus::Registry;
-use quorate_proto::{ReplicaService, transport};
+use quorate_proto::ReplicaService;
+use quorate_proto::transport::{self, Routes};
+use quorate_proto::v1::replica_server;
+use quorate_register::ReplicaId;
 use quorate_runtime::{Admin, BuildInfo, Readiness, Shutdown, SystemEntropy, listener, metrics};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::args::{MESSAGE_LIMITS, OBSERVE_INTERVAL};
-use crate::disk::{DataDirectory, DiskStore, OpenError};
+use crate::disk::OpenError;
 use crate::process::{RunningReplica, start};
-use crate::{LocalReplica, ReplicaArgs, ReplicaMetrics, Store, StoreArgs, StoreError};
+use crate::{
+    AdmissionArgs, DirectoryDisk, InstanceDirectory, ReplicaArgs, ReplicaHost, ReplicaMetrics,
+    ReplicaOptions, Store, StoreArgs, StoreError,
+};
 
 /// Why a replica ends before it is asked to.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +25,9 @@ pub enum RunError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The folder that lives as long as the pod cannot be used.
+    #[error("--instance-dir {0} is not a folder; make it, or leave the flag out")]
+    InstanceDirectory(String),
     /// It cannot listen.
     #[error(transparent)]
     Listen(#[from] quorate_runtime::ListenError),
@@ -36,20 +45,33 @@ pub enum RunError {
     Thread(#[source] std::io::Error),
 }
 
-/// Opens the data directory and starts the replica in it.
+/// Opens the data directory and starts the replica in it, with a boot that is counted.
 ///
 /// # Errors
 /// When the directory cannot be used, or no thread can be started. It blocks.
 pub fn open(
     args: &StoreArgs,
+    admission: &AdmissionArgs,
     pod: &str,
     registry: &Registry,
-) -> Result<RunningReplica<Arc<DiskStore>>, RunError> {
-    let directory =
-        DataDirectory::open(&args.data_dir, &args.limits.disk_options(), &SystemEntropy)?;
-    let options = args.limits.options(directory.replica_id(), pod);
+) -> Result<RunningReplica<DirectoryDisk>, RunError> {
+    if let Some(path) = &admission.instance_dir
+        && !path.is_dir()
+    {
+        return Err(RunError::InstanceDirectory(path.display().to_string()));
+    }
+    let entropy = Arc::new(SystemEntropy);
+    let disk = DirectoryDisk {
+        store: args.limits.disk_options(),
+        replica: ReplicaOptions {
+            instance: admission.instance_dir.clone().map(InstanceDirectory::new),
+            ..args.limits.options(ReplicaId::random(&*entropy), pod)
+        },
+        require_admission: admission.require_admission,
+        ..DirectoryDisk::new(&args.data_dir, pod, entropy.clone())
+    };
     let metrics = ReplicaMetrics::new(registry, pod)?;
-    start(directory.store().clone(), options, metrics).map_err(RunError::Thread)
+    start(disk, metrics)
 }
 
 /// Runs a replica until `shutdown`.
@@ -65,7 +87,7 @@ pub async fn run(args: ReplicaArgs, settings: Value, shutdown: Shutdown) -> Resu
     let RunningReplica {
         replica,
         mut committer,
-    } = open(&args.store, &args.pod, &registry)?;
+    } = open(&args.store, &args.admission, &args.pod, &registry)?;
     tracing::info!(pod = args.pod, listen = %args.listen, admin = %args.admin_listen, "serving");
 
     let (_ready, readiness) = watch::channel(Readiness::Ready);
@@ -96,11 +118,11 @@ pub async fn run(args: ReplicaArgs, settings: Value, shutdown: Shutdown) -> Resu
 /// # Errors
 /// When the transport fails.
 pub async fn serve<S: Store>(
-    replica: LocalReplica<S>,
+    replica: Arc<ReplicaHost<S>>,
     listener: tokio::net::TcpListener,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
-    let service = ReplicaService::new(Arc::new(replica), MESSAGE_LIMITS)
+    let service = ReplicaService::new(replica, MESSAGE_LIMITS)
         .until(shutdown.stop_accepting.clone())
         .into_server();
     let phases = transport::Phases {
@@ -108,12 +130,13 @@ pub async fn serve<S: Store>(
         stop_accepting: shutdown.stop_accepting.clone(),
         cut: shutdown.cancel.clone(),
     };
-    transport::serve_role(service, listener, phases).await?;
+    let names = [replica_server::SERVICE_NAME];
+    transport::serve_role(&names, Routes::new(service), listener, phases).await?;
     Ok(())
 }
 
 /// Keeps the gauges up to date until the end.
-pub async fn observe<S: Store>(replica: LocalReplica<S>, shutdown: Shutdown) {
+pub async fn observe<S: Store>(replica: Arc<ReplicaHost<S>>, shutdown: Shutdown) {
     loop {
         replica.observe();
         tokio::select! {

@@ -1,6 +1,7 @@
 //! What readers and the committer of one replica share.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 use quick_cache::sync::Cache;
@@ -8,6 +9,7 @@ use quorate_register::fence::check_target;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{Fence, HeldConfig, Key, Pair, ReplicaError, ReplicaId, Timestamp};
 
+use crate::digests::Digests;
 use crate::{ReplicaMetrics, Store, StoreError};
 
 /// What is remembered of a key's durable pair to compare writes with.
@@ -41,8 +43,15 @@ pub(crate) struct State<S> {
     /// the pair becomes visible, so that a reader who has seen the pair never meets an older
     /// stamp, under which a new write would be taken for a late one.
     stamps: Cache<Key, Stamp>,
+    /// By which the replica is compared with others.
+    pub(crate) digests: Digests,
     /// Why the disk counts as lost, once it does.
     lost: OnceLock<String>,
+    /// Whether anything is served: nothing is before the boot is admitted.
+    admitted: AtomicBool,
+    /// Set under the lock of `config`, as an adoption is: no read that passed before comes
+    /// upon a disk that is being wiped.
+    retired: AtomicBool,
 }
 
 impl<S: Store> State<S> {
@@ -52,6 +61,7 @@ impl<S: Store> State<S> {
         store: S,
         metrics: ReplicaMetrics,
         cached_stamps: usize,
+        admitted: bool,
     ) -> Self {
         let config = store.config();
         metrics.adopted(config.as_ref());
@@ -62,7 +72,10 @@ impl<S: Store> State<S> {
             metrics,
             config: RwLock::new(config),
             stamps: Cache::new(cached_stamps),
+            digests: Digests::new(),
             lost: OnceLock::new(),
+            admitted: AtomicBool::new(admitted),
+            retired: AtomicBool::new(false),
         }
     }
 
@@ -75,6 +88,44 @@ impl<S: Store> State<S> {
     pub(crate) fn publish_config(&self, config: HeldConfig) {
         self.metrics.adopted(Some(&config));
         *self.config.write() = Some(config);
+    }
+
+    /// Serves from now on: the boot is admitted, durably.
+    pub(crate) fn publish_admission(&self) {
+        self.admitted.store(true, Ordering::Release);
+    }
+
+    /// Whether the boot is admitted.
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.admitted.load(Ordering::Acquire)
+    }
+
+    /// Serves nothing from now on; waits for the reads that began before.
+    pub(crate) fn publish_retirement(&self) {
+        let _config = self.config.write();
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// # Errors
+    /// [`ReplicaError::NotAdmitted`] before the boot is admitted; [`ReplicaError::Unreachable`]
+    /// while a retired disk is wiped.
+    pub(crate) fn check_serving(&self) -> Result<(), ReplicaError> {
+        self.check_retired()?;
+        match self.is_admitted() {
+            true => Ok(()),
+            false => Err(ReplicaError::NotAdmitted),
+        }
+    }
+
+    /// # Errors
+    /// [`ReplicaError::Unreachable`] while a retired disk is wiped.
+    pub(crate) fn check_retired(&self) -> Result<(), ReplicaError> {
+        if self.retired.load(Ordering::Acquire) {
+            return Err(ReplicaError::Unreachable {
+                problem: "the replica is retired and wipes its disk".into(),
+            });
+        }
+        Ok(())
     }
 
     /// Runs `access` if the fence passes, both in one section.
@@ -95,6 +146,8 @@ impl<S: Store> State<S> {
     }
 
     fn check_fence(&self, fence: &Fence, config: Option<&HeldConfig>) -> Result<(), ReplicaError> {
+        check_target(self.replica_id, fence.replica_id)?;
+        self.check_serving()?;
         let checked = fence.check(self.replica_id, config.map(|held| &held.config));
         if let Err(ReplicaError::Fork { .. }) = checked {
             self.metrics.violated("fork");

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use quorate_register::{HeldConfig, Key, Page, PageRequest, Pair};
+use quorate_register::{DiskBoots, HeldConfig, Key, Page, PageRequest, Pair};
 
 /// Why the disk did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -39,7 +39,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Corrupt`] when its checksum does not match.
     fn read(&self, key: &Key) -> Result<Option<Pair>, StoreError>;
 
-    /// A page of all durable pairs, in the order of their keys.
+    /// A page of all durable pairs, in the order of
+    /// [`scan_order`](quorate_register::scan_order).
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a checksum does not match.
@@ -64,6 +65,22 @@ pub trait Store: Send + Sync + 'static {
         &self,
         config: &HeldConfig,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The boots that are counted on the disk, durably.
+    fn boots(&self) -> DiskBoots;
+
+    /// Makes the boots durable, then visible, in space that was set aside like the config's.
+    ///
+    /// # Errors
+    /// Any error is fatal.
+    fn save_boots(&self, boots: &DiskBoots) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Marks the disk as at its end, durably: whoever opens it next wipes it first and gives
+    /// it a new id. Nothing else is changed; the caller no longer serves what lies there.
+    ///
+    /// # Errors
+    /// Any error is fatal.
+    fn mark_retired(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// How many bytes the file system has left for this store.
     ///
@@ -100,6 +117,18 @@ impl<S: Store> Store for Arc<S> {
         config: &HeldConfig,
     ) -> impl Future<Output = Result<(), StoreError>> + Send {
         (**self).save_config(config)
+    }
+
+    fn boots(&self) -> DiskBoots {
+        (**self).boots()
+    }
+
+    fn save_boots(&self, boots: &DiskBoots) -> impl Future<Output = Result<(), StoreError>> + Send {
+        (**self).save_boots(boots)
+    }
+
+    fn mark_retired(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        (**self).mark_retired()
     }
 
     fn free_bytes(&self) -> Result<u64, StoreError> {

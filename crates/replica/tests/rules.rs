@@ -8,11 +8,13 @@ use bytes::Bytes;
 use futures::FutureExt;
 use prometheus::Registry;
 use quorate_register::{
-    ClusterId, Config, ConfigId, ConfigParts, Epoch, Fence, Key, Member, OpId, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Buckets, ClusterId, Config, ConfigId, ConfigParts, Epoch, Fence, Key, Member, OpId,
+    PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 use quorate_replica::memory::{MemoryDisk, MemoryStore};
-use quorate_replica::{CommitLimits, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError};
+use quorate_replica::{
+    CommitLimits, Ended, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError,
+};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -24,7 +26,7 @@ struct Rig {
     replica: LocalReplica<MemoryStore>,
     disk: Arc<MemoryDisk>,
     metrics: ReplicaMetrics,
-    committer: JoinHandle<Result<(), StoreError>>,
+    committer: JoinHandle<Result<Ended, StoreError>>,
 }
 
 fn config(number: u64, id: u8, ancestors: &[u8]) -> Arc<Config> {
@@ -216,6 +218,7 @@ async fn an_adoption_is_a_barrier_and_seals_the_old_epoch() {
     assert_eq!(rig.read().await, Err(stale.clone()));
     let page = PageRequest {
         after: None,
+        buckets: Buckets::ALL,
         max_bytes: 1,
     };
     assert_eq!(rig.replica.scan(&fence(), &page, LIMIT).await, Err(stale));

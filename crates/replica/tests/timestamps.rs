@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use quorate_register::{
-    Config, Entropy, Fence, HeldConfig, Key, Member, OpId, Page, PageRequest, Pair, Replica,
-    ReplicaId, Timestamp, Write,
+    Config, DiskBoots, Entropy, Fence, HeldConfig, Key, Member, OpId, Page, PageRequest, Pair,
+    Replica, ReplicaId, Timestamp, Write,
 };
 use quorate_replica::memory::{MemoryDisk, MemoryStore};
 use quorate_replica::{LocalReplica, ReplicaMetrics, ReplicaOptions, Store, StoreError};
@@ -41,6 +41,18 @@ impl Store for Counting {
 
     async fn save_config(&self, config: &HeldConfig) -> Result<(), StoreError> {
         self.store.save_config(config).await
+    }
+
+    fn boots(&self) -> DiskBoots {
+        self.store.boots()
+    }
+
+    async fn save_boots(&self, boots: &DiskBoots) -> Result<(), StoreError> {
+        self.store.save_boots(boots).await
+    }
+
+    async fn mark_retired(&self) -> Result<(), StoreError> {
+        self.store.mark_retired().await
     }
 
     fn free_bytes(&self) -> Result<u64, StoreError> {

@@ -9,8 +9,7 @@ use futures::executor::block_on;
 use futures::future::join_all;
 use prometheus::Registry;
 use quorate_register::{Config, Fence, Key, Member, OpId, Pair, Replica, Timestamp, Write};
-use quorate_replica::disk::{DataDirectory, Options};
-use quorate_replica::{ReplicaMetrics, ReplicaOptions, start};
+use quorate_replica::{DirectoryDisk, ReplicaMetrics, start};
 use quorate_runtime::SystemEntropy;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -20,14 +19,10 @@ const ROUNDS: u64 = 300;
 #[test]
 fn a_visible_pair_is_never_behind_an_older_timestamp() {
     let folder = tempfile::tempdir().unwrap();
-    let directory =
-        DataDirectory::open(folder.path(), &Options::default(), &SystemEntropy).unwrap();
-    let own = directory.replica_id();
+    let disk = DirectoryDisk::new(folder.path(), "replica-0", Arc::new(SystemEntropy));
     let metrics = ReplicaMetrics::new(&Registry::new(), "replica-0").unwrap();
-    let options = ReplicaOptions::new(own, "replica-0");
-    let replica = start(directory.store().clone(), options, metrics)
-        .unwrap()
-        .replica;
+    let replica = start(disk, metrics).unwrap().replica;
+    let own = block_on(replica.identify(LIMIT)).unwrap().replica_id;
     let member = Member {
         replica_id: own,
         pod: "replica-0".into(),

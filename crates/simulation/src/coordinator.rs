@@ -5,7 +5,9 @@ mod finding;
 mod front;
 mod host;
 mod request;
+mod wanted;
 
 pub(crate) use config_object::ConfigObject;
 pub(crate) use front::Front;
 pub(crate) use host::{CoordinatorHost, Surroundings};
+pub(crate) use wanted::Wanted;

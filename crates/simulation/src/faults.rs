@@ -19,22 +19,28 @@ pub use kind::FaultKind;
 use crate::fleet::Fleet;
 use crate::network::{Direction, Route};
 use crate::random::Random;
-use crate::settings::FaultSettings;
+use crate::settings::{FaultSettings, Settings};
 
 /// Lets faults happen, one after the other and on top of each other, each for a while.
 pub(crate) struct Faults {
     settings: FaultSettings,
     fleet: Arc<Fleet>,
     random: Random,
+    /// The smallest size that is wanted; `None` when members never change.
+    smallest: Option<usize>,
     /// Whose disks are wiped, or about to be: with more than a minority gone the data is gone.
     wiped: Vec<usize>,
 }
 
 impl Faults {
     /// The faults of a run.
-    pub(crate) fn new(settings: &FaultSettings, fleet: &Arc<Fleet>) -> Self {
+    pub(crate) fn new(settings: &Settings, fleet: &Arc<Fleet>) -> Self {
+        let wipes = settings.faults.kinds.contains(&FaultKind::WipeDisk);
+        // Every group can spare the one disk that is wiped.
+        let smallest = if wipes { 3 } else { 1 };
         Self {
-            settings: settings.clone(),
+            smallest: settings.changes.map(|_| smallest),
+            settings: settings.faults.clone(),
             fleet: fleet.clone(),
             random: Random::new(fleet.seed, "faults"),
             wiped: Vec::new(),
@@ -68,6 +74,24 @@ impl Faults {
         let replica = self.pick_replica();
         let end = match kind {
             FaultKind::WipeDisk => return self.wipe_disk(replica, lasts),
+            FaultKind::ChangeSize => {
+                let all = self.fleet.replicas.len();
+                if let Some(smallest) = self.smallest.filter(|smallest| *smallest <= all) {
+                    let size = self.random.number(smallest as u64..=all as u64);
+                    self.fleet.wanted.set(size as usize);
+                }
+                return None;
+            }
+            FaultKind::RollBackConfig => {
+                // Together with a lost disk it may take a person to say which config goes on.
+                let wipes = self.settings.kinds.contains(&FaultKind::WipeDisk);
+                let allowed = self.smallest.is_some() && !wipes;
+                if allowed && self.fleet.object.roll_back() {
+                    let text = format_args!("the config object goes back");
+                    self.fleet.trace.event("config rolled back", text);
+                }
+                return None;
+            }
             FaultKind::CrashReplica => self.crash_replicas(replica, 1),
             FaultKind::CrashAllReplicas => self.crash_replicas(replica, self.fleet.replicas.len()),
             FaultKind::PauseReplica => self.pause_replica(replica),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_coordinator::membership::RecoverError;
 use tokio::time::{Instant, sleep};
 
-use crate::coordinator::{ConfigObject, CoordinatorHost, Front, Surroundings};
+use crate::coordinator::{ConfigObject, CoordinatorHost, Front, Surroundings, Wanted};
 use crate::invariant::Invariant;
 use crate::judge::Judge;
 use crate::network::{Conditions, Link, Route};
@@ -17,8 +18,12 @@ use crate::trace::Trace;
 /// The machines of a run.
 pub(crate) struct Fleet {
     pub(crate) seed: u64,
+    /// How many replicas the first config has.
+    pub(crate) first_members: usize,
     pub(crate) replicas: Vec<Arc<ReplicaHost>>,
     pub(crate) coordinators: Vec<Arc<CoordinatorHost>>,
+    pub(crate) object: Arc<ConfigObject>,
+    pub(crate) wanted: Arc<Wanted>,
     pub(crate) conditions: Arc<Conditions>,
     pub(crate) judge: Arc<Judge>,
     pub(crate) trace: Trace,
@@ -29,11 +34,15 @@ impl Fleet {
     pub(crate) fn start(settings: &Settings, trace: &Trace) -> Self {
         let seed = settings.seed;
         let conditions = Arc::new(Conditions::new(settings.weather.clone()));
-        let replicas: Vec<_> = (0..settings.replicas)
+        let replicas: Vec<_> = (0..settings.all_replicas())
             .map(|index| ReplicaHost::new(index, settings, trace.clone()))
             .collect();
-        let judge = Arc::new(Judge::new(replicas.clone(), trace.clone()));
+        let fixed = settings.changes.is_none();
+        let judge = Arc::new(Judge::new(replicas.clone(), fixed, trace.clone()));
         let object = Arc::new(ConfigObject::new(seed));
+        let pods = replicas.iter().map(|replica| replica.pod().to_owned());
+        let wanted = Wanted::new(pods.collect(), settings.replicas, trace.clone());
+        let wanted = Arc::new(wanted);
         let link = |coordinator: usize, replica: usize, host: &Arc<ReplicaHost>| {
             let name = format!("c{coordinator}>r{replica}");
             let route = Route::Replica {
@@ -51,6 +60,7 @@ impl Fleet {
                 let surroundings = Surroundings {
                     replicas: links.collect(),
                     object: object.clone(),
+                    wanted: wanted.clone(),
                     judge: judge.clone(),
                 };
                 CoordinatorHost::new(index, settings, surroundings, trace.clone())
@@ -58,8 +68,11 @@ impl Fleet {
             .collect();
         let fleet = Self {
             seed,
+            first_members: settings.replicas,
             replicas,
             coordinators,
+            object,
+            wanted,
             conditions,
             judge,
             trace: trace.clone(),
@@ -106,6 +119,21 @@ impl Fleet {
             coordinator.resume();
         }
         self.start_all();
+    }
+
+    /// What a person does after the config object went back and replicas are split over configs
+    /// of which none can become active: `quorate recover`, which does nothing otherwise.
+    pub(crate) async fn recover(&self) {
+        let Some(coordinator) = self.coordinators.first() else {
+            return;
+        };
+        for _ in 0..20 {
+            match coordinator.recover().await {
+                Ok(()) | Err(RecoverError::Present { .. }) => return,
+                Err(error) => self.trace.event("not recovered", format_args!("{error}")),
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Waits until so many coordinators know the config; `false` when they did not in time.

@@ -14,6 +14,10 @@ use crate::trace::{Short, Trace, shown_key};
 /// Collects what is broken. It looks at the disks, which no coordinator can.
 pub(crate) struct Judge {
     replicas: Vec<Arc<ReplicaHost>>,
+    /// Whether the replicas are the members of the only config. Where members change, what a
+    /// majority has is a matter of the config an operation ended under, which is not known here;
+    /// then the histories alone judge.
+    fixed: bool,
     trace: Trace,
     state: Mutex<State>,
 }
@@ -26,10 +30,11 @@ struct State {
 }
 
 impl Judge {
-    /// A judge over these replicas, which are the members of the only config.
-    pub(crate) fn new(replicas: Vec<Arc<ReplicaHost>>, trace: Trace) -> Self {
+    /// A judge over these replicas.
+    pub(crate) fn new(replicas: Vec<Arc<ReplicaHost>>, fixed: bool, trace: Trace) -> Self {
         Self {
             replicas,
+            fixed,
             trace,
             state: Mutex::default(),
         }
@@ -64,7 +69,7 @@ impl Judge {
         let timestamp = version.0;
         let has = |replica: &&Arc<ReplicaHost>| replica.disk().has_or_had(key, timestamp);
         let stored = self.replicas.iter().filter(has).count();
-        if timestamp != Timestamp::ZERO && stored < self.majority() {
+        if self.fixed && timestamp != Timestamp::ZERO && stored < self.majority() {
             let (key, timestamp) = (shown_key(key), Short(timestamp));
             let (needed, of) = (self.majority(), self.replicas.len());
             let finding = format!(
@@ -83,6 +88,27 @@ impl Judge {
 
     /// Judges what the disks have at the end.
     pub(crate) fn judge_disks(&self) {
+        if self.fixed {
+            self.judge_majorities();
+        }
+        self.judge_values();
+        for replica in &self.replicas {
+            let pod = replica.pod();
+            replica.disk().observe();
+            for what in replica.disk().went_back() {
+                let finding = format!("on {pod}'s disk went back {what}");
+                self.broken(Invariant::DisksNeverGoBack, finding);
+            }
+            // A config store that goes back makes them, and they do no harm.
+            let violations = replica.violations(self.fixed);
+            if violations > 0 {
+                let finding = format!("{pod} counted {violations}");
+                self.broken(Invariant::NoViolationCounted, finding);
+            }
+        }
+    }
+
+    fn judge_majorities(&self) {
         let wiped = self.replicas.iter().filter(|r| r.disk().was_wiped());
         let needed = self.majority() - wiped.count();
         let completed = self.state.lock().completed.clone();
@@ -95,20 +121,6 @@ impl Judge {
                     "in the end {stored} disks have {key} at {timestamp}, which an operation completed; needed {needed}"
                 );
                 self.broken(Invariant::StoredByMajority, finding);
-            }
-        }
-        self.judge_values();
-        for replica in &self.replicas {
-            let pod = replica.pod();
-            replica.disk().observe();
-            for what in replica.disk().went_back() {
-                let finding = format!("on {pod}'s disk went back {what}");
-                self.broken(Invariant::DisksNeverGoBack, finding);
-            }
-            let violations = replica.violations();
-            if violations > 0 {
-                let finding = format!("{pod} counted {violations}");
-                self.broken(Invariant::NoViolationCounted, finding);
             }
         }
     }
@@ -127,10 +139,13 @@ impl Judge {
         }
     }
 
-    /// A wiped disk came back under a new id: it must hold nothing, unless that rule is the
+    /// A wiped disk came back under a new id: while members never change, it must hold nothing, unless that rule is the
     /// one that is broken on purpose.
     pub(crate) fn judge_strangers(&self) {
-        let wiped = self.replicas.iter().filter(|r| r.disk().was_wiped());
+        let wiped = self
+            .replicas
+            .iter()
+            .filter(|r| self.fixed && r.disk().was_wiped());
         for replica in wiped.filter(|replica| replica.disk().is_stranger()) {
             let pairs = replica.disk().pairs().len();
             if replica.disk().config().is_some() || pairs > 0 {

@@ -94,6 +94,10 @@ async fn body(settings: &Settings, trace: Trace) -> (History, Vec<Broken>) {
     let recorder = Arc::new(Recorder::new(Arc::new(TokioClock::start())));
     under_faults(settings, &fleet, &recorder).await;
     fleet.heal();
+    if settings.changes.is_some() {
+        fleet.ready(1, READY_LIMIT).await;
+        fleet.recover().await;
+    }
     if !fleet.ready(settings.coordinators, READY_LIMIT).await {
         let waited = READY_LIMIT.as_secs();
         let finding = format!("no config is known {waited} s after all is healed");
@@ -122,7 +126,7 @@ async fn under_faults(settings: &Settings, fleet: &Arc<Fleet>, recorder: &Arc<Re
         if !early {
             fleet.ready(settings.coordinators, PATIENCE).await;
         }
-        Faults::new(&settings.faults, fleet).run().await;
+        Faults::new(settings, fleet).run().await;
         std::future::pending::<()>().await
     };
     let work = async {

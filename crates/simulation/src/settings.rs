@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use quorate_coordinator::QuorumOptions;
+use quorate_coordinator::reconfiguration::ReconfigurationOptions;
+use quorate_coordinator::repair::RepairOptions;
 use quorate_replica::CommitLimits;
 use quorate_workload::{Abandon, Workload};
 
@@ -20,8 +22,12 @@ use crate::faults::FaultKind;
 pub struct Settings {
     /// The number all randomness of the run follows from.
     pub seed: u64,
-    /// How many replicas there are.
+    /// How many replicas the first config has.
     pub replicas: usize,
+    /// How many more there are, which may join, if members change.
+    pub spare: usize,
+    /// When and how members change; `None` when they never do.
+    pub changes: Option<ReconfigurationOptions>,
     /// How many coordinators there are.
     pub coordinators: usize,
     /// Whether coordinators ask replicas on exchanges, and not call by call.
@@ -40,6 +46,8 @@ pub struct Settings {
     pub quorum: QuorumOptions,
     /// How many operations a coordinator admits at once.
     pub operations_in_flight: usize,
+    /// How coordinators repair members, if they do.
+    pub repair: Option<RepairOptions>,
     /// How long a coordinator that starts waits for each replica.
     pub find_limit: Duration,
     /// Limits of the replicas' commit queues.
@@ -52,6 +60,13 @@ pub struct Settings {
     pub weather: Weather,
     /// What machines suffer.
     pub faults: FaultSettings,
+}
+
+impl Settings {
+    /// How many replicas there are, members or not.
+    pub fn all_replicas(&self) -> usize {
+        self.replicas + self.spare
+    }
 }
 
 /// What happens to messages on their way, until the run heals.
@@ -91,6 +106,7 @@ impl fmt::Display for Settings {
         let Self {
             seed,
             replicas,
+            spare,
             coordinators,
             exchanges,
             clients,
@@ -99,7 +115,7 @@ impl fmt::Display for Settings {
         } = self;
         writeln!(
             f,
-            "seed {seed}: {replicas} replicas, {coordinators} coordinators, {clients} clients, {operations} operations, exchanges: {exchanges}"
+            "seed {seed}: {replicas} replicas, {spare} spare ones, {coordinators} coordinators, {clients} clients, {operations} operations, exchanges: {exchanges}"
         )?;
         writeln!(f, "{:?}", self.workload)?;
         writeln!(
@@ -113,11 +129,13 @@ impl fmt::Display for Settings {
             "coordinators: {} operations at most, {:?} to find the config",
             self.operations_in_flight, self.find_limit
         )?;
+        writeln!(f, "{:?}", self.repair)?;
         writeln!(
             f,
             "replicas: {:?}, {} cached timestamps, syncs of {:?} ms",
             self.commit, self.cached_timestamps, self.sync_ms
         )?;
+        writeln!(f, "{:?}", self.changes)?;
         writeln!(f, "{:?}", self.weather)?;
         writeln!(f, "{:?}", self.faults)
     }

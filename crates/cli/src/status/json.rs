@@ -1,6 +1,6 @@
 //! A status for programs.
 
-use quorate_client::{MemberStatus, StatusResponse};
+use quorate_client::{MemberStatus, MembershipStatus, StatusResponse};
 use serde_json::{Value, json};
 
 use super::Answer;
@@ -28,9 +28,24 @@ pub(crate) fn status(
         "config_id": status.config_id,
         "epoch": status.epoch,
         "joint": status.joint,
+        "change": status.membership.as_ref().map(change),
         "seen_by": answer.endpoint,
         "members": status.members.iter().map(member).collect::<Vec<_>>(),
         "coordinators": answers.iter().map(coordinator).collect::<Vec<_>>(),
+    })
+}
+
+fn change(membership: &MembershipStatus) -> Value {
+    json!({
+        "wanted": membership.wanted,
+        "step": membership.step,
+        "from": membership.from,
+        "to": membership.to,
+        "keys_transferred": membership.keys_transferred,
+        "bytes_transferred": membership.bytes_transferred,
+        "blocked_reason": problem(&membership.blocked_reason),
+        "blocked": problem(&membership.blocked),
+        "last_change": problem(&membership.last_change),
     })
 }
 

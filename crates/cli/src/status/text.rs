@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use quorate_client::{MemberStatus, StatusResponse};
+use quorate_client::{MemberStatus, MembershipStatus, StatusResponse};
 
 use super::Answer;
 use super::verdict::{Health, Verdict, coordinators, has_no_config};
-use crate::numbers::{latency, thousands};
+use crate::membership::sentence;
+use crate::numbers::{counted, latency, thousands};
 use crate::table::{Cell, Colour, Column, coloured, table};
 
 /// So many digits of an id tell members apart; `--output json` has all.
@@ -40,6 +41,9 @@ pub(crate) fn status(
             label("config")
         ));
     }
+    if let Some(membership) = &status.membership {
+        lines.push(format!("{}{}", label("change"), change(membership)));
+    }
     let in_flight = match status.operations_in_flight {
         1 => "1 operation".to_owned(),
         number => format!("{} operations", thousands(number)),
@@ -59,6 +63,19 @@ pub(crate) fn status(
         lines.extend(endpoints(answers, colours));
     }
     lines
+}
+
+/// How far the members are as they should be.
+fn change(membership: &MembershipStatus) -> String {
+    let wanted = membership
+        .wanted
+        .map(|wanted| counted(u64::from(wanted), "member"));
+    let wanted = wanted.map_or_else(String::new, |wanted| format!("; {wanted} wanted"));
+    let last = match membership.last_change.as_str() {
+        "" => String::new(),
+        last => format!("; the last one {last}"),
+    };
+    format!("{}{wanted}{last}", sentence(membership))
 }
 
 fn headline(answers: &[Answer], verdict: &Verdict, colours: bool) -> String {

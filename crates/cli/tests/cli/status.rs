@@ -34,6 +34,7 @@ fn status(problems: [Option<&str>; 3]) -> StatusResponse {
             .collect(),
         operations_in_flight: 12,
         problem: String::new(),
+        membership: None,
     }
 }
 

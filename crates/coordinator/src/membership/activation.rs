@@ -1,11 +1,13 @@
 //! Proving a config active.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::{Either, select};
 use futures::stream::FuturesUnordered;
-use quorate_register::{Config, Member, ReplicaError, ReplicaId};
+use quorate_register::{Config, Identity, Member, ReplicaError, ReplicaId};
 use tokio::time::timeout;
 
 use super::Directory;
@@ -21,9 +23,13 @@ pub enum Proof {
     Unproven(String),
 }
 
-/// Sends `config` to the members that activate it and counts who holds it durably, or a
-/// descendant of it (PROTOCOL rule "activation is a fact at the replicas"). Only once it is
-/// active the other members are told; that is left to the operations that meet them.
+/// Proves `config` active, in one of two ways, whichever is quicker.
+///
+/// - It is sent to the members that activate it, and who holds it durably, or a descendant of it,
+///   is counted (PROTOCOL rule "activation is a fact at the replicas"). Only once it is active the
+///   other members are told; that is left to the operations that meet them.
+/// - A member says that somebody proved it active, or a descendant of it. Members that activated
+///   it and left are wiped in time: then only this record tells.
 ///
 /// Waits at most `limit` for each member. Sending the config twice does no harm.
 pub async fn prove_active(
@@ -31,6 +37,56 @@ pub async fn prove_active(
     config: &Arc<Config>,
     limit: Duration,
 ) -> Proof {
+    let counted = count_holders(directory, config, limit);
+    let recorded = recorded_active(directory, config, limit);
+    match select(pin!(counted), pin!(recorded)).await {
+        Either::Left((Proof::Unproven(problems), recorded)) => match recorded.await {
+            Some(newest) => proven(config, newest),
+            None => Proof::Unproven(problems),
+        },
+        Either::Left((proof, _)) => proof,
+        Either::Right((Some(newest), _)) => proven(config, newest),
+        Either::Right((None, counted)) => counted.await,
+    }
+}
+
+fn proven(config: &Config, newest: Arc<Config>) -> Proof {
+    match newest.id() == config.id() {
+        true => Proof::Active,
+        false => Proof::Superseded(newest),
+    }
+}
+
+/// What the first member says that holds the config or a descendant of it, and was told that it is
+/// active.
+async fn recorded_active(
+    directory: &dyn Directory,
+    config: &Config,
+    limit: Duration,
+) -> Option<Arc<Config>> {
+    let mut answers: FuturesUnordered<_> = config
+        .members()
+        .iter()
+        .map(|member| {
+            let replica = directory.replica(member);
+            async move { timeout(limit, replica.identify(limit)).await }
+        })
+        .collect();
+    while let Some(answer) = answers.next().await {
+        let Ok(Ok(Identity {
+            config: Some(held), ..
+        })) = answer
+        else {
+            continue;
+        };
+        if held.active && held.config.is_or_descends_from(config.id()) {
+            return Some(held.config);
+        }
+    }
+    None
+}
+
+async fn count_holders(directory: &dyn Directory, config: &Arc<Config>, limit: Duration) -> Proof {
     let mut answers: FuturesUnordered<_> = config
         .activators()
         .iter()

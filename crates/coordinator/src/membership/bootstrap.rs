@@ -166,6 +166,11 @@ async fn virgin_members(
     let mut problems = Vec::new();
     for (pod, answer) in pods.iter().zip(answers.await) {
         match answer {
+            // It would take no config. Once its id is in one, nobody could tell its disk, which
+            // is empty, from one that was emptied.
+            Ok(identity) if !identity.admitted && identity.cluster_id.is_none() => {
+                problems.push(format!("{pod}: it is not admitted yet"));
+            }
             Ok(identity) => found.push((pod, identity)),
             Err(problem) => problems.push(format!("{pod}: {problem}")),
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Fence, Identity, Key, Member, Page, PageRequest, Pair, Replica, ReplicaError,
-    ReplicaId, Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Member, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 /// Finds replicas by the names of their pods: a static list, the Kubernetes API, or a simulated
@@ -82,8 +82,8 @@ impl Directory for FixedDirectory {
     }
 }
 
-/// A member in a pod that is not listed.
-struct Nowhere(String);
+/// A member in a pod with this name, of which no address is known.
+pub struct Nowhere(pub String);
 
 impl Nowhere {
     fn error<T>(&self) -> Result<T, ReplicaError> {
@@ -116,6 +116,15 @@ impl Replica for Nowhere {
         self.error()
     }
 
+    async fn digest(
+        &self,
+        _: &Fence,
+        _: &DigestRequest,
+        _: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        self.error()
+    }
+
     async fn adopt(
         &self,
         _: ReplicaId,
@@ -123,6 +132,20 @@ impl Replica for Nowhere {
         _: bool,
         _: Duration,
     ) -> Result<(), ReplicaError> {
+        self.error()
+    }
+
+    async fn admit(
+        &self,
+        _: ReplicaId,
+        _: Boot,
+        _: Option<&str>,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.error()
+    }
+
+    async fn retire(&self, _: ReplicaId, _: &Arc<Config>, _: Duration) -> Result<(), ReplicaError> {
         self.error()
     }
 

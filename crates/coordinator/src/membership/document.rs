@@ -38,17 +38,35 @@ struct MemberDocument {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidDocument {
     /// It is not such a JSON document.
-    #[error("it is not a config document: {0}")]
+    #[error("it is no document of this store: {0}")]
     Json(#[from] serde_json::Error),
     /// A newer program wrote it.
-    #[error("it has format {0}; this program reads up to {FORMAT}")]
-    Newer(u32),
+    #[error("it has format {found}; this program reads up to {supported}")]
+    Newer {
+        /// Its format.
+        found: u32,
+        /// The newest that is read.
+        supported: u32,
+    },
     /// An id is none.
     #[error(transparent)]
     Id(#[from] ParseIdError),
     /// Its parts do not fit together.
     #[error(transparent)]
     Config(#[from] InvalidConfig),
+}
+
+/// Looks at the format first, so that a newer one is not reported as an unknown field.
+pub(super) fn check_format(bytes: &[u8], supported: u32) -> Result<(), InvalidDocument> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let Format { format: found } = serde_json::from_slice(bytes)?;
+    if found > supported {
+        return Err(InvalidDocument::Newer { found, supported });
+    }
+    Ok(())
 }
 
 impl ConfigDocument {
@@ -83,15 +101,7 @@ impl ConfigDocument {
     /// # Errors
     /// When the bytes are none, or those of a newer program.
     pub fn parse(bytes: &[u8]) -> Result<Self, InvalidDocument> {
-        /// Read first, so that a newer format is not reported as an unknown field.
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        let Format { format } = serde_json::from_slice(bytes)?;
-        if format > FORMAT {
-            return Err(InvalidDocument::Newer(format));
-        }
+        check_format(bytes, FORMAT)?;
         Ok(serde_json::from_slice(bytes)?)
     }
 
@@ -180,6 +190,6 @@ mod tests {
             error(br#"{"format": 2, "shiny": true}"#),
             "it has format 2; this program reads up to 1"
         );
-        assert!(error(b"hello").starts_with("it is not a config document: "));
+        assert!(error(b"hello").starts_with("it is no document of this store: "));
     }
 }

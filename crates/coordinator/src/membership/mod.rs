@@ -5,14 +5,25 @@
 //! is a fact at the replicas, which [`prove_active`] establishes. A [`Directory`] only says
 //! where the members' pods are today.
 
+mod acceptance;
 mod activation;
+mod admission;
+mod boot_counters;
+mod boot_document;
+mod boot_judgement;
 mod bootstrap;
 mod config_store;
 mod directory;
 mod document;
+mod document_file;
+mod file_counters;
 mod file_store;
+mod listed;
 mod load;
+mod recover;
 mod view;
+mod volumes;
+mod workload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +32,25 @@ use arc_swap::ArcSwapOption;
 use quorate_register::{Config, Entropy};
 use tokio::sync::watch;
 
+pub use acceptance::{AcceptError, AcceptedDisk, accept_disks};
 pub use activation::{Proof, prove_active};
+pub use admission::{AdmissionState, Admissions, PodAdmission, admit_all};
+pub use boot_counters::{BootCounters, BootEntries, BootEntry, StoredBoots};
+pub use boot_document::BootDocument;
+pub use boot_judgement::{Amnesia, BootJudgement, DiskFacts, judge_boot};
+pub(crate) use bootstrap::record_active;
 pub use bootstrap::{BootstrapError, bootstrap};
 pub use config_store::{ConfigStore, ConfigStoreError, StoreVersion, StoredConfig, SwapOutcome};
-pub use directory::{Directory, FixedDirectory};
+pub use directory::{Directory, FixedDirectory, Nowhere};
 pub use document::{ConfigDocument, InvalidDocument};
+pub use file_counters::FileBootCounters;
 pub use file_store::FileConfigStore;
+pub use listed::ListedWorkload;
 pub use load::{LoadProblem, load};
+pub use recover::{RecoverError, Recovered, recover};
 pub use view::{Target, View};
+pub use volumes::Volumes;
+pub use workload::{News, ScaleRefused, Workload};
 
 use crate::metrics::CoordinatorMetrics;
 use crate::quorum::Backoff;
@@ -39,6 +61,8 @@ pub struct Membership {
     /// What kept the last [`load`] from finding one.
     problem: ArcSwapOption<LoadProblem>,
     epochs: watch::Sender<Option<quorate_register::Epoch>>,
+    /// What was last found about the admission of each replica, if anybody looks.
+    admissions: watch::Sender<Arc<Admissions>>,
     directory: Arc<dyn Directory>,
     entropy: Arc<dyn Entropy>,
     metrics: CoordinatorMetrics,
@@ -57,6 +81,7 @@ impl Membership {
             view: ArcSwapOption::empty(),
             problem: ArcSwapOption::empty(),
             epochs: watch::Sender::new(None),
+            admissions: watch::Sender::new(Arc::default()),
             directory,
             entropy,
             metrics,
@@ -85,6 +110,23 @@ impl Membership {
     /// Follows the epoch operated under, `None` until there is one.
     pub fn epochs(&self) -> watch::Receiver<Option<quorate_register::Epoch>> {
         self.epochs.subscribe()
+    }
+
+    /// What was last found about the admission of the replicas; empty where no boots are
+    /// counted.
+    pub fn admissions(&self) -> watch::Receiver<Arc<Admissions>> {
+        self.admissions.subscribe()
+    }
+
+    pub(crate) fn publish_admissions(&self, admissions: Admissions) {
+        let publish = |known: &mut Arc<Admissions>| {
+            let news = **known != admissions;
+            if news {
+                *known = Arc::new(admissions);
+            }
+            news
+        };
+        self.admissions.send_if_modified(publish);
     }
 
     /// Operates under `config`, which is proven active, unless a newer one is operated under.

@@ -14,6 +14,7 @@ use quorate_runtime::metrics::registered;
 pub(crate) use observers::{AttemptObserver, OperationObserver, PhaseObserver};
 pub(crate) use series::MemberSeries;
 
+use crate::membership::Admissions;
 use crate::operation::Operation;
 use crate::quorum::{GivenUp, Phase};
 use crate::{MemberStatus, Status};
@@ -40,6 +41,8 @@ pub struct CoordinatorMetrics {
     members: IntGaugeVec,
     margin: IntGaugeVec,
     member_info: IntGaugeVec,
+    admissions: IntCounterVec,
+    unadmitted: IntGaugeVec,
 }
 
 impl CoordinatorMetrics {
@@ -161,6 +164,21 @@ impl CoordinatorMetrics {
                     &["member", "replica_id"],
                 )?,
             )?,
+            admissions: counter(
+                "quorate_admissions_total",
+                "Replicas that were found admitted, waiting, amnesiac (on an old copy of their disk) or unknown, each when that changed.",
+                &["result"],
+            )?,
+            unadmitted: registered(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "quorate_unadmitted_replicas",
+                        "Replicas that answer and are not admitted, by state: waiting, amnesiac or unknown.",
+                    ),
+                    &["state"],
+                )?,
+            )?,
         };
         this.begin_at_zero();
         Ok(this)
@@ -174,11 +192,29 @@ impl CoordinatorMetrics {
                     .with_label_values(&[phase.name(), reason]);
             }
         }
+        for result in ["admitted", "waiting", "amnesiac", "unknown"] {
+            self.admissions.with_label_values(&[result]);
+        }
         for operation in Operation::ALL {
             for outcome in observers::OUTCOMES {
                 let labels = [operation.name(), outcome];
                 self.operations.with_label_values(&labels);
             }
+        }
+    }
+
+    pub(crate) fn admission(&self, result: &'static str) {
+        self.admissions.with_label_values(&[result]).inc();
+    }
+
+    /// How many replicas are not admitted now.
+    pub(crate) fn admission_states(&self, admissions: &Admissions) {
+        for state in ["waiting", "amnesiac", "unknown"] {
+            let pods = admissions.pods.iter();
+            let count = pods.filter(|pod| pod.state.name() == state).count();
+            self.unadmitted
+                .with_label_values(&[state])
+                .set(count as i64);
         }
     }
 
@@ -214,10 +250,11 @@ impl CoordinatorMetrics {
         self.member_info.reset();
         let margin = |name: &str, group: Vec<&MemberStatus>| {
             if !group.is_empty() {
-                let reachable = group
-                    .iter()
-                    .filter(|member| member.identity.is_ok())
-                    .count();
+                let serves = |member: &&&MemberStatus| {
+                    let identity = member.identity.as_ref();
+                    identity.is_ok_and(|identity| identity.admitted)
+                };
+                let reachable = group.iter().filter(serves).count();
                 let margin = reachable as i64 - majority(group.len()) as i64;
                 self.margin.with_label_values(&[name]).set(margin);
             }

@@ -126,7 +126,8 @@ impl<R: Request> Round<R> {
             ReplicaError::StaleEpoch { config } if is_newer(config, view) => {
                 return Err(Refused::Stale(config.clone()));
             }
-            ReplicaError::NeedConfig => {
+            // A fork that was never active gives way to a config that is.
+            ReplicaError::NeedConfig | ReplicaError::Fork { .. } => {
                 // The view is active, so every member may have its config.
                 let limit = context.options.attempt_timeout;
                 let limit = limit.min(progress.time_left(Instant::now()));

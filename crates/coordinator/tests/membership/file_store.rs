@@ -84,14 +84,17 @@ async fn what_is_no_config_is_told_and_never_overwritten() {
     let long_id = valid.replacen(&config.id().to_string(), "xyz", 1);
     let zero = valid.replacen("\"epoch\": 1", "\"epoch\": 0", 1);
     for (content, problem) in [
-        ("", "it is not a config document: EOF while parsing"),
-        ("hello", "it is not a config document: expected value"),
-        (half, "it is not a config document: EOF while parsing"),
-        ("{}", "it is not a config document: missing field `format`"),
+        ("", "it is no document of this store: EOF while parsing"),
+        ("hello", "it is no document of this store: expected value"),
+        (half, "it is no document of this store: EOF while parsing"),
+        (
+            "{}",
+            "it is no document of this store: missing field `format`",
+        ),
         (&newer, "it has format 2; this program reads up to 1"),
         (
             &unknown,
-            "it is not a config document: unknown field `actve`",
+            "it is no document of this store: unknown field `actve`",
         ),
         (&long_id, "an id is 32 hexadecimal digits, not \"xyz\""),
         (&zero, "the epoch is 0; the first config has epoch 1"),

@@ -2,6 +2,7 @@
 //! coordinator finds the config at its start.
 
 mod activation;
+mod admission;
 mod bootstrap;
 mod conformance;
 mod file_store;

@@ -1,7 +1,7 @@
 //! Operations that the gRPC service refuses before the coordinator hears of them count too.
 
 use prometheus::TextEncoder;
-use quorate_coordinator::serve;
+use quorate_coordinator::{Role, serve};
 use quorate_proto::Limits;
 use quorate_proto::transport::{ChannelOptions, channel};
 use quorate_proto::v1::register_client::RegisterClient;
@@ -19,7 +19,11 @@ fn served(cluster: &Cluster) -> RegisterClient<Channel> {
     let listener = listen("127.0.0.1:0".parse().unwrap());
     let address = listener.local_addr().unwrap().to_string();
     let coordinator = cluster.coordinator.clone();
-    let serving = serve(coordinator, listener, Limits::default(), Shutdown::new());
+    let role = Role {
+        coordinator,
+        reconfigurer: None,
+    };
+    let serving = serve(role, listener, Limits::default(), Shutdown::new());
     tokio::spawn(async move { serving.await.expect("serving does not fail") });
     RegisterClient::new(channel(&address, &ChannelOptions::default()).unwrap())
 }

@@ -98,6 +98,24 @@ impl Cluster {
         }
     }
 
+    /// The same pods, but with an empty disk in that of this index.
+    pub(crate) fn stranger(&self, index: usize) -> Arc<FixedDirectory> {
+        let mut directory = FixedDirectory::default();
+        for (n, replica) in self.replicas.iter().enumerate() {
+            let pod = &replica.pod;
+            let replica = match n == index {
+                true => Scripted::new(
+                    pod,
+                    ReplicaId::random(&*self.random),
+                    replica.metrics.clone(),
+                ),
+                false => replica.clone(),
+            };
+            directory = directory.with(pod, "somewhere", replica);
+        }
+        Arc::new(directory)
+    }
+
     /// Another coordinator for the same store, which finds replicas by this directory.
     pub(crate) fn coordinator_with(&self, directory: FixedDirectory) -> Coordinator {
         let directory = Arc::new(directory);

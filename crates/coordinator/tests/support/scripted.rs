@@ -228,7 +228,9 @@ fn live(
     let options = ReplicaOptions::new(replica_id, pod);
     let store = MemoryStore::open(disk.clone());
     let (replica, committer) = LocalReplica::new(store, options, metrics.clone());
-    let committer = tokio::spawn(async move { committer.run().await.expect("a disk in memory") });
+    let committer = tokio::spawn(async move {
+        committer.run().await.expect("a disk in memory");
+    });
     Life {
         replica,
         committer,

@@ -5,7 +5,9 @@
 //! with the received buffer and never copied. Keys are copied, since they end in caches,
 //! where each would keep the whole buffer of its request alive.
 
+mod boot;
 mod config;
+pub mod digest;
 pub mod exchange;
 mod fence;
 pub mod operation;

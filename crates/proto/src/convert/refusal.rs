@@ -31,6 +31,7 @@ pub fn refusal(error: &ReplicaError) -> Result<v1::Refusal, String> {
             Code::StaleEpoch
         }
         ReplicaError::NeedConfig => Code::NeedConfig,
+        ReplicaError::NotAdmitted => Code::NotAdmitted,
         ReplicaError::Fork { config } => {
             refusal.config = Some(config.as_ref().into());
             Code::Fork
@@ -86,6 +87,7 @@ pub fn replica_error(refusal: v1::Refusal) -> Result<ReplicaError, InvalidMessag
             config: config(refusal.config)?,
         },
         Ok(Code::NeedConfig) => ReplicaError::NeedConfig,
+        Ok(Code::NotAdmitted) => ReplicaError::NotAdmitted,
         Ok(Code::Fork) => ReplicaError::Fork {
             config: config(refusal.config)?,
         },

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_register::{
-    ClusterId, Config, Epoch, Fence, HeldConfig, Identity, Key, Pair, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, ClusterId, Config, DiskBoots, Epoch, Fence, HeldConfig, Identity, Key, Pair,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use super::refusal::replica_error;
-use super::{InvalidMessage, id, key, pair, required};
+use super::{InvalidMessage, boot, id, key, pair, required};
 use crate::v1::{local_read_response, local_read_timestamp_response};
 use crate::{Limits, v1};
 
@@ -158,6 +158,46 @@ pub fn adopt(request: v1::AdoptRequest) -> Result<(ReplicaId, Arc<Config>, bool)
     Ok((replica_id, Arc::new(config), request.active))
 }
 
+/// The request of an Admit.
+pub fn admit_request(replica_id: ReplicaId, boot: Boot, volume: Option<&str>) -> v1::AdmitRequest {
+    v1::AdmitRequest {
+        replica_id: Bytes::copy_from_slice(&replica_id.to_bytes()),
+        boot: Some(boot.into()),
+        volume: volume.map(str::to_owned),
+    }
+}
+
+/// For whom an Admit is, the boot that it admits, and the volume that it names.
+///
+/// # Errors
+/// [`InvalidMessage`].
+pub fn admit(
+    request: v1::AdmitRequest,
+) -> Result<(ReplicaId, Boot, Option<String>), InvalidMessage> {
+    let replica_id = ReplicaId::from_bytes(id("replica_id", &request.replica_id)?);
+    let admitted = required("boot", request.boot)?;
+    let volume = request.volume.map(boot::volume).transpose()?;
+    Ok((replica_id, admitted, volume))
+}
+
+/// The request of a Retire.
+pub fn retire_request(replica_id: ReplicaId, config: &Config) -> v1::RetireRequest {
+    v1::RetireRequest {
+        replica_id: Bytes::copy_from_slice(&replica_id.to_bytes()),
+        config: Some(config.into()),
+    }
+}
+
+/// For whom a Retire is, and the config that does not list it.
+///
+/// # Errors
+/// [`InvalidMessage`].
+pub fn retire(request: v1::RetireRequest) -> Result<(ReplicaId, Arc<Config>), InvalidMessage> {
+    let replica_id = ReplicaId::from_bytes(id("replica_id", &request.replica_id)?);
+    let config: Config = required("config", request.config)?;
+    Ok((replica_id, Arc::new(config)))
+}
+
 impl From<Identity> for v1::IdentifyResponse {
     fn from(identity: Identity) -> Self {
         let cluster_id = identity.cluster_id.map(ClusterId::to_bytes);
@@ -169,6 +209,10 @@ impl From<Identity> for v1::IdentifyResponse {
             config: identity.config.map(|held| held.config.as_ref().into()),
             keys: identity.keys,
             disk_full: identity.disk_full,
+            admitted: identity.admitted,
+            admitted_boot: identity.boots.admitted.map(Into::into),
+            intended_boot: identity.boots.intent.map(Into::into),
+            volume: identity.boots.volume,
         }
     }
 }
@@ -193,8 +237,22 @@ impl TryFrom<v1::IdentifyResponse> for Identity {
             config: config.map_err(|error| error.within("config"))?.map(held),
             keys: answer.keys,
             disk_full: answer.disk_full,
+            admitted: answer.admitted,
+            boots: DiskBoots {
+                admitted: optional("admitted_boot", answer.admitted_boot)?,
+                intent: optional("intended_boot", answer.intended_boot)?,
+                volume: answer.volume.map(boot::volume).transpose()?,
+            },
         })
     }
+}
+
+fn optional<M, T>(field: &str, message: Option<M>) -> Result<Option<T>, InvalidMessage>
+where
+    T: TryFrom<M, Error = InvalidMessage>,
+{
+    let converted = message.map(T::try_from).transpose();
+    converted.map_err(|error| error.within(field))
 }
 
 pub(super) fn refused(refusal: v1::Refusal) -> ReplicaError {

@@ -1,7 +1,7 @@
 //! Scans: pages of a replica's pairs.
 
 use prost::Message;
-use quorate_register::{Fence, Key, Page, PageRequest, ReplicaError};
+use quorate_register::{Buckets, Fence, Page, PageRequest, ReplicaError, bucket_of, scan_order};
 
 use super::replica::{acknowledgement, malformed};
 use super::{InvalidMessage, key, key_in, pair, required, saturating};
@@ -13,6 +13,8 @@ pub fn scan_request(fence: &Fence, request: &PageRequest) -> v1::ScanRequest {
         fence: Some(fence.into()),
         after: request.after.as_ref().map(|key| key.bytes().clone()),
         max_bytes: request.max_bytes as u64,
+        first_bucket: (request.buckets.first > 0).then_some(request.buckets.first.into()),
+        last_bucket: (request.buckets.last < u16::MAX).then_some(request.buckets.last.into()),
     }
 }
 
@@ -29,10 +31,29 @@ pub fn scan(
         .map(|bytes| key_in("after", &bytes))
         .transpose()?;
     let max_bytes = saturating(request.max_bytes).min(limits.max_message_bytes());
+    let buckets = buckets(request.first_bucket, request.last_bucket)?;
     Ok((
         required("fence", request.fence)?,
-        PageRequest { after, max_bytes },
+        PageRequest {
+            after,
+            buckets,
+            max_bytes,
+        },
     ))
+}
+
+fn buckets(first: Option<u32>, last: Option<u32>) -> Result<Buckets, InvalidMessage> {
+    let bucket = |field: &str, given: Option<u32>, absent: u16| {
+        let given = given.map_or(Ok(absent), u16::try_from);
+        given.map_err(|_| InvalidMessage::new(field, format!("it is above {}", u16::MAX)))
+    };
+    let first = bucket("first_bucket", first, 0)?;
+    let last = bucket("last_bucket", last, u16::MAX)?;
+    if first > last {
+        let problem = format!("it is {last}, before first_bucket, which is {first}");
+        return Err(InvalidMessage::new("last_bucket", problem));
+    }
+    Ok(Buckets { first, last })
 }
 
 /// A page as an answer, cut off where it would be longer than a message: small pairs take
@@ -62,15 +83,15 @@ pub fn scan_answer(page: Page, limits: Limits) -> v1::ScanResponse {
     answer
 }
 
-/// The page that a Scan behind `after` answered.
+/// The page that a Scan answered.
 ///
 /// # Errors
 /// The refusal; [`ReplicaError::Corrupted`] for a pair that changed; [`ReplicaError::Invalid`],
-/// also for keys that are out of order or an empty page that is not the last: following
+/// also for keys that are out of order or not asked for, or an empty page that is not the last: following
 /// those, a scan would never end.
 pub fn page(
     answer: v1::ScanResponse,
-    after: Option<&Key>,
+    asked: &PageRequest,
     limits: Limits,
 ) -> Result<Page, ReplicaError> {
     acknowledgement(answer.refusal)?;
@@ -83,9 +104,17 @@ pub fn page(
         let message = scanned.pair.unwrap_or_default();
         let pair = pair(message, limits).map_err(|error| malformed(error.within("pairs.pair")))?;
         pair.verify(&key)?;
-        let before = page.pairs.last().map(|(key, _)| key).or(after);
-        if before.is_some_and(|before| *before >= key) {
-            let problem = "the keys are not in ascending order";
+        let before = page
+            .pairs
+            .last()
+            .map(|(key, _)| key)
+            .or(asked.after.as_ref());
+        if before.is_some_and(|before| scan_order(before, &key).is_ge()) {
+            let problem = "the keys are not in the order of their buckets";
+            return Err(malformed(InvalidMessage::new("pairs.key", problem)));
+        }
+        if !asked.buckets.contains(bucket_of(&key)) {
+            let problem = "it is in no bucket that was asked for";
             return Err(malformed(InvalidMessage::new("pairs.key", problem)));
         }
         page.pairs.push((key, pair));

@@ -9,13 +9,14 @@ use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
 use quorate_register::{
-    ChecksumMismatch, ClusterId, Config, ConfigId, ConfigParts, Entry, Epoch, Fence, HeldConfig,
-    Identity, Key, Member, OpId, Page, PageRequest, Pair, ReplicaError, ReplicaId, Timestamp,
-    Version, Write,
+    Boot, BootNonce, Buckets, ChecksumMismatch, ClusterId, Config, ConfigId, ConfigParts,
+    DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entry, Epoch, Fence, HeldConfig, Identity, Key,
+    Member, OpId, Page, PageRequest, Pair, ReplicaError, ReplicaId, Timestamp, Version, Write,
+    bucket_of, scan_order,
 };
 
 use super::refusal::{refusal, replica_error};
-use super::{register, replica, scan};
+use super::{digest, register, replica, scan};
 use crate::{Limits, v1};
 
 fn any_id() -> impl Strategy<Value = [u8; 16]> {
@@ -90,6 +91,7 @@ fn any_replica_error() -> impl Strategy<Value = ReplicaError> {
         ".{0,40}".prop_map(|problem| ReplicaError::WrongReplica { problem }),
         any_config().prop_map(|config| ReplicaError::StaleEpoch { config }),
         Just(ReplicaError::NeedConfig),
+        Just(ReplicaError::NotAdmitted),
         any_config().prop_map(|config| ReplicaError::Fork { config }),
         ".{0,40}".prop_map(|problem| ReplicaError::LostDisk { problem }),
         any::<(u64, u64)>().prop_map(|(free_bytes, reserved_bytes)| ReplicaError::DiskFull {
@@ -107,6 +109,24 @@ fn any_replica_error() -> impl Strategy<Value = ReplicaError> {
     ]
 }
 
+fn any_boot() -> impl Strategy<Value = Boot> {
+    (1_u64.., any_id()).prop_map(|(number, nonce)| Boot {
+        number,
+        nonce: BootNonce::from_bytes(nonce),
+    })
+}
+
+fn any_boots() -> impl Strategy<Value = DiskBoots> {
+    let volume = option::of("[a-z0-9-]{1,40}");
+    (option::of(any_boot()), option::of(any_boot()), volume).prop_map(
+        |(admitted, intent, volume)| DiskBoots {
+            admitted,
+            intent,
+            volume,
+        },
+    )
+}
+
 /// Over the wire and back.
 fn sent<M: Message + Default>(message: M) -> M {
     M::decode(Bytes::from(message.encode_to_vec())).unwrap()
@@ -122,6 +142,8 @@ proptest! {
         origin in any_epoch(),
         after in option::of(any_key()),
         max_bytes in 0..1000_usize,
+        ends in any::<(u16, u16)>(),
+        group in option::of(any::<u8>()),
     ) {
         let request = sent(replica::local_read_request(&fence, &key));
         prop_assert_eq!(replica::local_read(request), Ok((fence, key.clone())));
@@ -134,9 +156,16 @@ proptest! {
         let (to, arrived) = replica::local_write(request, Limits::default()).unwrap();
         prop_assert_eq!((to, arrived.key, arrived.pair, arrived.origin), (fence, key, pair, origin));
 
-        let page = PageRequest { after, max_bytes };
+        let page = PageRequest {
+            after,
+            buckets: Buckets { first: ends.0.min(ends.1), last: ends.0.max(ends.1) },
+            max_bytes,
+        };
         let request = sent(scan::scan_request(&fence, &page));
         prop_assert_eq!(scan::scan(request, Limits::default()), Ok((fence, page)));
+        let asked = group.map_or(DigestRequest::Groups, DigestRequest::Buckets);
+        let request = sent(digest::digest_request(&fence, &asked));
+        prop_assert_eq!(digest::digest(request), Ok((fence, asked)));
     }
 
     #[test]
@@ -145,6 +174,7 @@ proptest! {
         timestamp in any_timestamp(),
         value in any_value(),
         identity in (any_id(), option::of(any_id()), option::of((any_config(), any::<bool>())), any::<u64>(), any::<bool>()),
+        boots in (any::<bool>(), any_boots()),
     ) {
         use v1::local_read_response::Answer::Pair as Read;
         use v1::local_read_timestamp_response::Answer::Timestamp as ReadTimestamp;
@@ -160,6 +190,7 @@ proptest! {
             prop_assert_eq!(replica::local_read_timestamp_answer(answer), Ok(timestamp));
         }
         let (replica_id, cluster_id, config, keys, disk_full) = identity;
+        let (admitted, boots) = boots;
         let identity = Identity {
             replica_id: ReplicaId::from_bytes(replica_id),
             pod: "replica-0".to_owned(),
@@ -167,6 +198,8 @@ proptest! {
             config: config.map(|(config, active)| HeldConfig { config, active }),
             keys,
             disk_full,
+            admitted,
+            boots,
         };
         let answer = sent(v1::IdentifyResponse::from(identity.clone()));
         prop_assert_eq!(Identity::try_from(answer), Ok(identity));
@@ -183,8 +216,17 @@ proptest! {
     }
 
     #[test]
+    fn admissions_round_trip(id: [u8; 16], boot in any_boot(), volume in option::of("[a-z]{1,40}")) {
+        let replica_id = ReplicaId::from_bytes(id);
+        let request = sent(replica::admit_request(replica_id, boot, volume.as_deref()));
+        prop_assert_eq!(replica::admit(request), Ok((replica_id, boot, volume)));
+    }
+
+    #[test]
     fn configs_round_trip(config in any_config(), active: bool, id: [u8; 16]) {
         let replica_id = ReplicaId::from_bytes(id);
+        let request = sent(replica::retire_request(replica_id, &config));
+        prop_assert_eq!(replica::retire(request), Ok((replica_id, config.clone())));
         let request = sent(replica::adopt_request(replica_id, &config, active));
         prop_assert_eq!(replica::adopt(request), Ok((replica_id, config, active)));
     }
@@ -196,7 +238,7 @@ proptest! {
 
     #[test]
     fn pages_round_trip(mut pairs in vec((any_key(), any_timestamp(), any_value()), 0..20)) {
-        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        pairs.sort_by(|a, b| scan_order(&a.0, &b.0));
         pairs.dedup_by(|a, b| a.0 == b.0);
         let pairs = pairs.into_iter().map(|(key, timestamp, value)| {
             let pair = Pair::new(&key, timestamp, value);
@@ -204,7 +246,14 @@ proptest! {
         });
         let page = Page { pairs: pairs.collect(), last: true };
         let answer = sent(scan::scan_answer(page.clone(), Limits::default()));
-        prop_assert_eq!(scan::page(answer, None, Limits::default()), Ok(page));
+        prop_assert_eq!(scan::page(answer, &all(), Limits::default()), Ok(page));
+    }
+
+    #[test]
+    fn digests_round_trip(sums in option::of(vec(any::<u64>(), DIGEST_SUMS))) {
+        let digest = sums.map_or(Digest::Counting, |sums| Digest::Sums(sums.try_into().unwrap()));
+        let answer = sent(digest::digest_answer(&digest));
+        prop_assert_eq!(digest::digest_answered(answer), Ok(digest));
     }
 
     #[test]
@@ -232,8 +281,12 @@ fn convert_as_everything(bytes: &Bytes) {
         drop(replica::acknowledgement(m.refusal))
     });
     decoded(bytes, |m| drop(scan::scan(m, limits)));
-    decoded(bytes, |m| drop(scan::page(m, Some(&key), limits)));
+    decoded(bytes, |m| drop(scan::page(m, &behind("key"), limits)));
+    decoded(bytes, |m| drop(digest::digest(m)));
+    decoded(bytes, |m| drop(digest::digest_answered(m)));
     decoded(bytes, |m| drop(replica::adopt(m)));
+    decoded(bytes, |m| drop(replica::admit(m)));
+    decoded(bytes, |m| drop(replica::retire(m)));
     decoded(bytes, |m: v1::IdentifyResponse| drop(Identity::try_from(m)));
     decoded(bytes, |m: v1::GetRequest| drop(register::get(&m)));
     decoded(bytes, |m: v1::GetResponse| drop(Entry::try_from(m)));
@@ -294,6 +347,33 @@ proptest! {
         bytes.truncate(cut.index(bytes.len() + 1));
         convert_as_everything(&bytes.into());
     }
+}
+
+#[test]
+fn boots_and_volumes_outside_their_limits_are_named() {
+    let boot = Boot {
+        number: 1,
+        nonce: BootNonce::from_bytes([3; 16]),
+    };
+    let invalid = |change: &dyn Fn(&mut v1::AdmitRequest)| {
+        let mut request = replica::admit_request(ReplicaId::from_bytes([1; 16]), boot, Some("v"));
+        change(&mut request);
+        replica::admit(request).unwrap_err().to_string()
+    };
+    assert_eq!(
+        invalid(&|it| it.volume = Some("v".repeat(257))),
+        "volume: it has 257 bytes; a volume's name has 1 to 256"
+    );
+    assert_eq!(
+        invalid(&|it| it.volume = Some(String::new())),
+        "volume: it has 0 bytes; a volume's name has 1 to 256"
+    );
+    assert_eq!(
+        invalid(&|it| it.boot.as_mut().unwrap().number = 0),
+        "boot.number: it is 0; the first boot has 1"
+    );
+    assert!(invalid(&|it| it.boot = None).starts_with("boot: "));
+    assert!(invalid(&|it| it.replica_id = Bytes::new()).starts_with("replica_id: "));
 }
 
 fn sample_fence() -> Fence {
@@ -460,7 +540,7 @@ fn a_changed_pair_is_noticed_on_either_way() {
         last: true,
         refusal: None,
     };
-    let error = scan::page(answer, None, Limits::default()).unwrap_err();
+    let error = scan::page(answer, &all(), Limits::default()).unwrap_err();
     assert!(matches!(error, ReplicaError::Corrupted(_)), "{error}");
 }
 
@@ -496,15 +576,14 @@ fn a_page_is_cut_to_a_message_and_goes_on_behind_it() {
         let pair = Pair::new(&key, timestamp, None);
         (key, pair)
     };
-    let page = Page {
-        pairs: (0..20_000).map(tombstone).collect(),
-        last: true,
-    };
+    let mut pairs: Vec<_> = (0..20_000).map(tombstone).collect();
+    pairs.sort_by(|a, b| scan_order(&a.0, &b.0));
+    let page = Page { pairs, last: true };
     let answer = scan::scan_answer(page.clone(), limits);
     assert!(answer.encoded_len() <= limits.max_message_bytes());
     assert!(answer.encoded_len() > limits.max_message_bytes() - 200);
     assert!(!answer.last);
-    let arrived = scan::page(answer, None, limits).unwrap();
+    let arrived = scan::page(answer, &all(), limits).unwrap();
     assert_eq!(arrived.pairs[..], page.pairs[..arrived.pairs.len()]);
 
     let largest = Page {
@@ -531,16 +610,105 @@ fn a_page_that_would_not_end_the_scan_is_refused() {
             last,
             refusal: None,
         };
-        let after = after.map(|key| Key::new(key.to_owned()).unwrap());
-        scan::page(answer, after.as_ref(), Limits::default())
+        let asked = after.map_or_else(all, behind);
+        scan::page(answer, &asked, Limits::default())
     };
-    assert!(page(&["a", "b"], false, None).is_ok());
-    assert!(page(&[], true, Some("a")).is_ok());
+    // In the order of scans.
+    let [a, b, c] = ["b", "c", "a"];
+    let bucket = |text: &str| bucket_of(&Key::new(text.to_owned()).unwrap());
+    assert!(bucket(a) < bucket(b) && bucket(b) < bucket(c));
+    assert!(page(&[a, b], false, None).is_ok());
+    assert!(page(&[], true, Some(a)).is_ok());
     assert!(page(&[], false, None).is_err());
-    assert!(page(&["b", "a"], false, None).is_err());
-    assert!(page(&["a", "a"], false, None).is_err());
-    assert!(page(&["b"], false, Some("b")).is_err());
-    assert!(page(&["c"], false, Some("b")).is_ok());
+    assert!(page(&[b, a], false, None).is_err());
+    assert!(page(&[a, a], false, None).is_err());
+    assert!(page(&[b], false, Some(b)).is_err());
+    assert!(page(&[c], false, Some(b)).is_ok());
+}
+
+#[test]
+fn a_page_holds_only_buckets_that_were_asked_for() {
+    let key = Key::new("key").unwrap();
+    let page = |buckets| {
+        let scanned = v1::ScannedPair {
+            key: key.bytes().clone(),
+            pair: None,
+        };
+        let answer = v1::ScanResponse {
+            pairs: vec![scanned],
+            last: true,
+            refusal: None,
+        };
+        scan::page(answer, &PageRequest { buckets, ..all() }, Limits::default())
+    };
+    let bucket = bucket_of(&key);
+    assert!(page(Buckets::only(bucket)).is_ok());
+    for other in [bucket - 1, bucket + 1] {
+        let error = page(Buckets::only(other)).unwrap_err();
+        assert!(
+            error.to_string().contains("pairs.key: it is in no bucket"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn buckets_groups_and_sums_have_limits() {
+    let fence = sample_fence();
+    let scan = |first_bucket, last_bucket| {
+        let request = v1::ScanRequest {
+            first_bucket,
+            last_bucket,
+            ..scan::scan_request(&fence, &all())
+        };
+        scan::scan(request, Limits::default())
+            .map(|(_, request)| request.buckets)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(scan(None, None), Ok(Buckets::ALL));
+    assert_eq!(scan(Some(7), Some(7)), Ok(Buckets::only(7)));
+    assert_eq!(
+        scan(Some(65_536), None),
+        Err("first_bucket: it is above 65535".to_owned())
+    );
+    assert_eq!(
+        scan(None, Some(65_536)),
+        Err("last_bucket: it is above 65535".to_owned())
+    );
+    let before = "last_bucket: it is 7, before first_bucket, which is 8";
+    assert_eq!(scan(Some(8), Some(7)), Err(before.to_owned()));
+    let request = v1::DigestRequest {
+        fence: Some((&fence).into()),
+        group: Some(256),
+    };
+    let error = digest::digest(request).unwrap_err();
+    assert_eq!(error.to_string(), "group: it is above 255");
+    let answer = v1::DigestResponse {
+        sums: vec![1; 255],
+        refusal: None,
+    };
+    let error = digest::digest_answered(answer).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("sums: there are 255; a digest has 256"),
+        "{error}"
+    );
+}
+
+/// Every pair.
+fn all() -> PageRequest {
+    PageRequest {
+        after: None,
+        buckets: Buckets::ALL,
+        max_bytes: usize::MAX,
+    }
+}
+
+/// Every pair behind a key.
+fn behind(key: &str) -> PageRequest {
+    let after = Some(Key::new(key.to_owned()).unwrap());
+    PageRequest { after, ..all() }
 }
 
 #[test]
@@ -578,6 +746,7 @@ fn a_long_message_is_cut_at_a_character() {
 fn a_wanted_page_is_never_larger_than_a_message() {
     let request = PageRequest {
         after: None,
+        buckets: Buckets::ALL,
         max_bytes: usize::MAX,
     };
     let limits = Limits::default();

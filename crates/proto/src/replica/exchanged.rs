@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tokio::time::Instant;
 use tonic::transport::Channel;
@@ -171,6 +171,15 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         self.plain.scan(fence, request, timeout).await
     }
 
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        self.plain.digest(fence, request, timeout).await
+    }
+
     async fn adopt(
         &self,
         replica_id: ReplicaId,
@@ -179,6 +188,25 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
         self.plain.adopt(replica_id, config, active, timeout).await
+    }
+
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.plain.admit(replica_id, boot, volume, timeout).await
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.plain.retire(replica_id, config, timeout).await
     }
 
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use super::wire::Exchanged;
 
 use crate::convert::refusal::refusal;
-use crate::convert::{replica as convert, scan};
+use crate::convert::{digest, replica as convert, scan};
 use crate::exchange::{Attended, MAX_MESSAGE_BYTES};
 use crate::v1::{local_read_response, local_read_timestamp_response, replica_server};
 use crate::{Limits, deadline, v1};
@@ -139,6 +139,24 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         }))
     }
 
+    async fn digest(
+        &self,
+        request: Request<v1::DigestRequest>,
+    ) -> Result<Response<v1::DigestResponse>, Status> {
+        let (timeout, request) = open(request);
+        let result = async {
+            let (fence, request) = digest::digest(request)?;
+            self.replica.digest(&fence, &request, timeout?).await
+        };
+        Ok(Response::new(match result.await {
+            Ok(digest) => digest::digest_answer(&digest),
+            Err(error) => v1::DigestResponse {
+                refusal: Some(refuse(&error)?),
+                ..v1::DigestResponse::default()
+            },
+        }))
+    }
+
     async fn adopt(
         &self,
         request: Request<v1::AdoptRequest>,
@@ -151,6 +169,35 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         };
         let refusal = refusal_of(result.await)?;
         Ok(Response::new(v1::AdoptResponse { refusal }))
+    }
+
+    async fn admit(
+        &self,
+        request: Request<v1::AdmitRequest>,
+    ) -> Result<Response<v1::AdmitResponse>, Status> {
+        let (timeout, request) = open(request);
+        let result = async {
+            let (replica_id, boot, volume) = convert::admit(request)?;
+            let admitted = self
+                .replica
+                .admit(replica_id, boot, volume.as_deref(), timeout?);
+            admitted.await
+        };
+        let refusal = refusal_of(result.await)?;
+        Ok(Response::new(v1::AdmitResponse { refusal }))
+    }
+
+    async fn retire(
+        &self,
+        request: Request<v1::RetireRequest>,
+    ) -> Result<Response<v1::RetireResponse>, Status> {
+        let (timeout, request) = open(request);
+        let result = async {
+            let (replica_id, config) = convert::retire(request)?;
+            self.replica.retire(replica_id, &config, timeout?).await
+        };
+        let refusal = refusal_of(result.await)?;
+        Ok(Response::new(v1::RetireResponse { refusal }))
     }
 
     async fn identify(

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
-use crate::convert::{replica as convert, scan};
+use crate::convert::{digest, replica as convert, scan};
 use crate::deadline::MAX_TIMEOUT;
 use crate::error::{describe, is_timeout};
 use crate::v1::replica_client::ReplicaClient;
@@ -122,7 +122,18 @@ impl Replica for UnaryReplica {
         let message = scan::scan_request(fence, request);
         let call = async |mut client: ReplicaClient<Channel>, request| client.scan(request).await;
         let answer = self.call(message, timeout, call).await?;
-        scan::page(answer, request.after.as_ref(), self.limits)
+        scan::page(answer, request, self.limits)
+    }
+
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let message = digest::digest_request(fence, request);
+        let call = async |mut client: ReplicaClient<Channel>, request| client.digest(request).await;
+        digest::digest_answered(self.call(message, timeout, call).await?)
     }
 
     async fn adopt(
@@ -134,6 +145,29 @@ impl Replica for UnaryReplica {
     ) -> Result<(), ReplicaError> {
         let request = convert::adopt_request(replica_id, config, active);
         let call = async |mut client: ReplicaClient<Channel>, request| client.adopt(request).await;
+        convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
+    }
+
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let request = convert::admit_request(replica_id, boot, volume);
+        let call = async |mut client: ReplicaClient<Channel>, request| client.admit(request).await;
+        convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let request = convert::retire_request(replica_id, config);
+        let call = async |mut client: ReplicaClient<Channel>, request| client.retire(request).await;
         convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
     }
 

@@ -24,6 +24,8 @@ pub use connections::Connections;
 pub use connector::TcpConnector;
 pub use incoming::Incoming;
 pub(crate) use sent::{SentMark, Tracked};
+pub use tonic::service::Routes;
+
 pub use serve::{Phases, serve, serve_role};
 pub use server::{ServerOptions, server};
 pub use services::{Health, routes};

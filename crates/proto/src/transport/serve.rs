@@ -1,16 +1,10 @@
 //! A server from its first connection to its last.
 
-use std::convert::Infallible;
 use std::future::Future;
 
-use axum_core::response::IntoResponse;
-use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::body::Body;
-use tonic::server::NamedService;
 use tonic::service::Routes;
-use tower::Service;
 
 use super::{Incoming, ServerOptions, routes, server};
 
@@ -25,22 +19,18 @@ pub struct Phases {
     pub cut: CancellationToken,
 }
 
-/// Serves a role's service, with reflection and health beside it, until its phases are over.
+/// Serves a role's services, which have these full names, with reflection and health beside them,
+/// until its phases are over.
 ///
 /// # Errors
 /// When the transport fails.
-pub async fn serve_role<S>(
-    service: S,
+pub async fn serve_role(
+    names: &[&str],
+    services: Routes,
     listener: TcpListener,
     phases: Phases,
-) -> Result<(), tonic::transport::Error>
-where
-    S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
-    S::Response: IntoResponse,
-    S::Future: Send + 'static,
-{
-    let (routes, health) = routes(&[S::NAME]).await;
-    let routes = routes.add_service(service);
+) -> Result<(), tonic::transport::Error> {
+    let (routes, health) = routes(services, names).await;
     let options = ServerOptions::default();
     let incoming = Incoming::new(vec![listener], &options);
     health.set_serving(true).await;

@@ -30,9 +30,9 @@ impl Health {
 }
 
 /// Reflection (`grpc.reflection.v1` and `v1alpha`) and health for a server of the services
-/// with these full names, such as `quorate.v1.Register`. Health begins as not serving. Add
-/// the services themselves to the routes, and those to a [`server`](super::server).
-pub async fn routes(services: &[&str]) -> (Routes, Health) {
+/// with these full names, such as `quorate.v1.Register`, beside the services themselves. Health
+/// begins as not serving. Add the routes to a [`server`](super::server).
+pub async fn routes(routes: Routes, services: &[&str]) -> (Routes, Health) {
     let health = Health {
         reporter: HealthReporter::new(),
         services: services.iter().map(|&name| name.to_owned()).collect(),
@@ -55,10 +55,10 @@ pub async fn routes(services: &[&str]) -> (Routes, Health) {
         builder
     };
     let valid = "the descriptor sets of this build are valid";
-    let routes = Routes::new(HealthServer::new(HealthService::from_health_reporter(
-        health.reporter.clone(),
-    )))
-    .add_service(reflection().build_v1().expect(valid))
-    .add_service(reflection().build_v1alpha().expect(valid));
+    let health_service = HealthService::from_health_reporter(health.reporter.clone());
+    let routes = routes
+        .add_service(HealthServer::new(health_service))
+        .add_service(reflection().build_v1().expect(valid))
+        .add_service(reflection().build_v1alpha().expect(valid));
     (routes, health)
 }

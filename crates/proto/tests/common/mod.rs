@@ -12,9 +12,11 @@ use bytes::Bytes;
 use quorate_proto::transport::{self, ChannelOptions, Connections, Incoming, ServerOptions};
 use quorate_proto::{Limits, RegisterService, ReplicaService, StatusSource, v1};
 use quorate_register::fence::judge_adoption;
+use quorate_register::retirement::judge_retirement;
 use quorate_register::{
-    Config, Entropy, Entry, Epoch, Fence, HeldConfig, Identity, Key, Member, OpId, OperationError,
-    Page, PageRequest, Pair, Register, Replica, ReplicaError, ReplicaId, Timestamp, Version, Write,
+    Boot, Config, DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entropy, Entry, Epoch, Fence,
+    HeldConfig, Identity, Key, Member, OpId, OperationError, Page, PageRequest, Pair, Register,
+    Replica, ReplicaError, ReplicaId, Timestamp, Version, Write, bucket_of, pair_hash, scan_order,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -152,6 +154,7 @@ pub struct MemoryReplica {
     pub id: ReplicaId,
     pub calls: Calls,
     pub held: Mutex<Option<HeldConfig>>,
+    pub boots: Mutex<DiskBoots>,
     pub pairs: Mutex<BTreeMap<Key, Pair>>,
     pub gate: Notify,
     /// What the next call answers instead.
@@ -164,6 +167,7 @@ impl MemoryReplica {
             id: ReplicaId::from_bytes([1; 16]),
             calls: Calls::default(),
             held: Mutex::default(),
+            boots: Mutex::default(),
             pairs: Mutex::default(),
             gate: Notify::new(),
             refuse: Mutex::default(),
@@ -247,9 +251,13 @@ impl Replica for MemoryReplica {
     ) -> Result<Page, ReplicaError> {
         let _running = self.enter(fence, request.after.as_ref(), timeout).await?;
         let pairs = self.pairs.lock().unwrap();
-        let behind = pairs
+        let after = request.after.as_ref();
+        let mut behind: Vec<_> = pairs
             .iter()
-            .filter(|(key, _)| request.after.as_ref().is_none_or(|after| *key > after));
+            .filter(|(key, _)| after.is_none_or(|after| scan_order(key, after).is_gt()))
+            .filter(|(key, _)| request.buckets.contains(bucket_of(key)))
+            .collect();
+        behind.sort_by(|a, b| scan_order(a.0, b.0));
         let mut page = Page {
             last: true,
             ..Page::default()
@@ -264,6 +272,27 @@ impl Replica for MemoryReplica {
             page.pairs.push((key.clone(), pair.clone()));
         }
         Ok(page)
+    }
+
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let _running = self.enter(fence, None, timeout).await?;
+        let mut sums = Box::new([0u64; DIGEST_SUMS]);
+        for (key, pair) in &*self.pairs.lock().unwrap() {
+            let [group, within] = bucket_of(key).to_be_bytes();
+            let place = match *request {
+                DigestRequest::Groups => group,
+                DigestRequest::Buckets(wanted) if wanted == group => within,
+                DigestRequest::Buckets(_) => continue,
+            };
+            let sum = &mut sums[usize::from(place)];
+            *sum = sum.wrapping_add(pair_hash(key, pair.timestamp));
+        }
+        Ok(Digest::Sums(sums))
     }
 
     async fn adopt(
@@ -282,6 +311,31 @@ impl Replica for MemoryReplica {
         Ok(())
     }
 
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _running = self.calls.begin(Some(timeout));
+        assert_eq!(replica_id, self.id);
+        let mut boots = self.boots.lock().unwrap();
+        *boots = boots.admitting(boot, volume);
+        Ok(())
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _running = self.calls.begin(Some(timeout));
+        assert_eq!(replica_id, self.id);
+        judge_retirement(self.id, self.held.lock().unwrap().as_ref(), config)
+    }
+
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {
         let _running = self.calls.begin(Some(timeout));
         let config = self.held.lock().unwrap().clone();
@@ -292,6 +346,8 @@ impl Replica for MemoryReplica {
             config,
             keys: self.pairs.lock().unwrap().len() as u64,
             disk_full: false,
+            admitted: true,
+            boots: self.boots.lock().unwrap().clone(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use quorate_proto::transport::{ServerOptions, routes};
+use quorate_proto::transport::{Routes, ServerOptions, routes};
 use quorate_proto::{Limits, RemoteReplica, ReplicaService};
 use quorate_register::{Pair, Replica, ReplicaError, Write};
 use tokio_util::sync::CancellationToken;
@@ -49,8 +49,8 @@ async fn a_stop_ends_the_exchange_once_its_calls_are_answered() {
     let (replica, fence) = MemoryReplica::adopted();
     let stop = CancellationToken::new();
     let service = ReplicaService::new(replica.clone(), Limits::default()).until(stop.clone());
-    let (routes, _) = routes(&["quorate.v1.Replica"]).await;
-    let routes = routes.add_service(service.into_server());
+    let services = Routes::new(service.into_server());
+    let (routes, _) = routes(services, &["quorate.v1.Replica"]).await;
     let server = Server::start(routes, ServerOptions::default()).await;
     let remote = Arc::new(RemoteReplica::new(server.channel(), Limits::default()));
     let call = {

@@ -98,6 +98,34 @@ fn descendants_and_recoveries_are_adopted() {
 }
 
 #[test]
+fn what_was_never_active_gives_way_to_what_is() {
+    let offer = |held_active, offered: &Config, active| {
+        let held = HeldConfig {
+            config: config(0, 5, 5, &[4, 3]),
+            active: held_active,
+        };
+        verdict(judge_adoption(OWN, Some(&held), offered, active))
+    };
+    let sibling = config(0, 5, 6, &[4]);
+    let nephew = config(0, 7, 7, &[6, 4]);
+    for other in [&sibling, &nephew] {
+        assert_eq!(offer(false, other, true), "Adopt");
+        assert_eq!(offer(false, other, false), "fork");
+        assert_eq!(
+            offer(true, other, true),
+            "fork",
+            "two active paths: an alarm"
+        );
+    }
+    assert_eq!(offer(false, &config(0, 4, 8, &[3]), true), "stale: 5");
+    assert_eq!(
+        offer(false, &config(0, 5, 1, &[]), true),
+        "fork",
+        "another first config"
+    );
+}
+
+#[test]
 fn an_empty_disk_adopts_only_a_config_that_lists_it() {
     let offered = config(0, 1, 1, &[]);
     assert_eq!(verdict(judge_adoption(OWN, None, &offered, false)), "Adopt");

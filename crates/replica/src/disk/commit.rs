@@ -58,15 +58,17 @@ impl DiskStore {
         self.publish(lsn, &frame.into())
     }
 
-    /// Makes the pairs of a synced frame visible; they go on living in its bytes.
+    /// Makes the pairs of a synced frame visible; their values go on living in its bytes.
     fn publish(&self, lsn: u64, frame: &Bytes) -> Result<(), StoreError> {
         let mut keys = self.shared.keys.lock();
         for record in frame::records(frame) {
-            let (key, stored) = record.ok_or_else(|| StoreError::Failed {
+            let wrong = || StoreError::Failed {
                 problem: format!("frame {lsn} was written wrongly"),
-            })?;
-            keys.insert(&key);
-            self.shared.table.insert(key, stored, lsn);
+            };
+            let (key, stored) = record.ok_or_else(wrong)?;
+            let key = Key::new(key).map_err(|_| wrong())?;
+            keys.insert(key.bytes());
+            self.shared.table.insert(&key, stored, lsn);
         }
         Ok(())
     }

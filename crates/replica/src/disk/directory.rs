@@ -9,13 +9,15 @@ use super::files::{Files, SystemFiles};
 use super::identity::Identity;
 use super::lock::DirectoryLock;
 use super::store::DiskStore;
-use super::{OpenError, Options, initialise, opening};
+use super::{OpenError, Options, initialise, opening, retirement};
 
 /// What lies in a data directory.
 pub(super) mod names {
     pub(in crate::disk) const LOCK: &str = "lock";
     pub(in crate::disk) const INITIALISING: &str = "initialising";
     pub(in crate::disk) const IDENTITY: &str = "identity";
+    pub(in crate::disk) const BOOTS: &str = "boots";
+    pub(in crate::disk) const RETIRED: &str = "retired";
     pub(in crate::disk) const CONFIG: &str = "config";
     pub(in crate::disk) const CHECKPOINT: &str = "checkpoint";
     pub(in crate::disk) const WATERMARK: &str = "watermark";
@@ -23,7 +25,8 @@ pub(super) mod names {
     pub(in crate::disk) const TABLE: &str = "table";
 
     /// What only a data directory has, files first.
-    pub(in crate::disk) const FILES: [&str; 4] = [IDENTITY, CONFIG, CHECKPOINT, WATERMARK];
+    pub(in crate::disk) const FILES: [&str; 6] =
+        [IDENTITY, BOOTS, CONFIG, CHECKPOINT, WATERMARK, RETIRED];
     /// The folders of a data directory.
     pub(in crate::disk) const FOLDERS: [&str; 2] = [LOG, TABLE];
 
@@ -57,7 +60,8 @@ enum Contents {
 
 impl DataDirectory {
     /// Opens the data directory at `path`; initialises it, with a fresh identity, if the folder
-    /// is missing or empty, or if a crash ended an earlier initialisation.
+    /// is missing or empty, if a crash ended an earlier initialisation, or if the disk in it
+    /// was retired.
     ///
     /// # Errors
     /// See [`OpenError`]. A folder with anything else in it is never written to.
@@ -87,14 +91,15 @@ impl DataDirectory {
         // Before the lock's file is put into a folder that is somebody else's.
         classify(&*files, path)?;
         let lock = DirectoryLock::take(path, names::LOCK)?;
-        match classify(&*files, path)? {
-            Contents::Complete => {}
-            Contents::Empty | Contents::Incomplete => {
-                initialise::initialise(&*files, path, options, entropy)?;
-            }
+        let serves_again = match classify(&*files, path)? {
+            Contents::Complete => !is_retired(&*files, path)?,
+            Contents::Empty | Contents::Incomplete => false,
+        };
+        if !serves_again {
+            initialise::initialise(&*files, path, options, entropy)?;
         }
         let identity = Identity::read(&*files, &path.join(names::IDENTITY))?;
-        let store = opening::open(files, path, options, identity.log_salt, lock)?;
+        let store = opening::open(files, path, options, identity, lock)?;
         Ok(Self {
             replica_id: identity.replica_id,
             store: Arc::new(store),
@@ -132,6 +137,12 @@ fn create_folder(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Whether the disk in a folder with an identity is at its end.
+fn is_retired(files: &dyn Files, path: &Path) -> Result<bool, OpenError> {
+    let identity = Identity::read(files, &path.join(names::IDENTITY))?;
+    retirement::is_marked(files, path, identity.replica_id)
+}
+
 fn classify(files: &dyn Files, path: &Path) -> Result<Contents, OpenError> {
     let names = files
         .list(path)
@@ -160,6 +171,9 @@ fn classify(files: &dyn Files, path: &Path) -> Result<Contents, OpenError> {
     // was created.
     let alone = others.all(|name| name == names::INITIALISING);
     if alone || initialise::is_marker(files, &marker)? {
+        Ok(Contents::Incomplete)
+    } else if has(names::IDENTITY) && is_retired(files, path)? {
+        // The crash came when the wipe of a retired disk began.
         Ok(Contents::Incomplete)
     } else {
         Err(OpenError::lost(

@@ -16,17 +16,17 @@ pub enum OpenError {
         /// Who holds it, as far as it says.
         process: Option<u32>,
     },
-    /// A newer program wrote it.
+    /// A program of another version wrote it.
     #[error(
-        "{} has data format {found}; this program reads format {supported} and must be upgraded",
+        "{} has data format {found}; this program reads format {supported} only: use the program of the other format",
         path.display()
     )]
-    NewerVersion {
+    OtherVersion {
         /// The data directory.
         path: PathBuf,
         /// The format on the disk.
         found: u32,
-        /// The newest format this program reads.
+        /// The format this program reads.
         supported: u32,
     },
     /// The folder has other contents than a replica's.

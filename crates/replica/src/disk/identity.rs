@@ -19,7 +19,7 @@ use super::files::{Files, read_all};
 const MAGIC: &[u8; 8] = b"QUORATE\n";
 
 /// The format of the whole directory. Any change that an older program would misread raises it.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 
 /// What a disk is given when it is initialised, and keeps for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,8 @@ impl Identity {
         if fields.u32() != Some(crc32c::crc32c(&bytes[..12])) {
             return Err(lost());
         }
-        if found > FORMAT_VERSION {
-            return Err(OpenError::NewerVersion {
+        if found != FORMAT_VERSION {
+            return Err(OpenError::OtherVersion {
                 path: path.parent().unwrap_or(path).to_owned(),
                 found,
                 supported: FORMAT_VERSION,

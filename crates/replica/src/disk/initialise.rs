@@ -11,6 +11,7 @@ use std::path::Path;
 
 use quorate_register::Entropy;
 
+use super::boot_file::BootFile;
 use super::checkpoint::{Checkpoint, CheckpointFile};
 use super::config_file::ConfigFile;
 use super::directory::names;
@@ -54,6 +55,7 @@ pub(super) fn initialise(
         segment: FIRST_SEGMENT,
     };
     Watermark::create(files, &path.join(names::WATERMARK), mark)?;
+    BootFile::create(files, &path.join(names::BOOTS))?;
     ConfigFile::create(files, &path.join(names::CONFIG))?;
     let identity = Identity::random(entropy);
     identity.create(files, &path.join(names::IDENTITY))?;

@@ -6,11 +6,13 @@
 //! | --- | --- | --- |
 //! | `lock` | held by the process that has the directory open | at each start |
 //! | `identity` | `replica_id`, format version, the log's salt | once |
+//! | `boots` | the boots that were counted, twice | in place, synced |
 //! | `config` | the config the replica holds, twice | in place, synced |
 //! | `log/NNNNNNNNNN.log` | what is acknowledged and not yet in the table | appended, synced per batch |
 //! | `watermark` | how far the log was synced, at least | in place, synced per segment |
 //! | `checkpoint` | from where on the log is needed, twice | in place, synced per flush |
 //! | `table/` | all pairs, sorted: the files of `lsm-tree` | by its flushes and merges |
+//! | `retired` | says that the disk is at its end and must be wiped | once, synced |
 //! | `initialising` | says that the directory is not complete yet | while initialising |
 //!
 //! # Why what is acknowledged is there after a crash
@@ -30,7 +32,7 @@
 //! or missing file is always an error, or without effect:
 //!
 //! - `identity`: checksums; a directory that has anything of ours but no identity is damaged.
-//! - `config`, `checkpoint`: each saved record lies there twice, see `mirrored`.
+//! - `boots`, `config`, `checkpoint`: each saved record lies there twice, see `mirrored`.
 //! - `log`: frames are numbered without gaps and checksummed; what may be torn by a crash is
 //!   told from damage as `log::recovery` explains. The checkpoint says where the log begins, the
 //!   watermark where it ends at least.
@@ -46,6 +48,7 @@
 //! a majority of disks, and this takes two faults on one.
 
 mod backlog;
+mod boot_file;
 mod checkpoint;
 mod commit;
 mod config_file;
@@ -62,6 +65,7 @@ mod log;
 mod mirrored;
 mod opening;
 mod options;
+mod retirement;
 mod shared;
 mod sketch;
 mod store;

@@ -6,14 +6,17 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
+use quorate_register::Key;
 
 use super::backlog::{Backlog, Sealed};
+use super::boot_file::BootFile;
 use super::checkpoint::CheckpointFile;
 use super::commit::Writer;
 use super::config_file::ConfigFile;
 use super::directory::names;
 use super::failure::Failure;
 use super::files::Files;
+use super::identity::Identity;
 use super::lock::DirectoryLock;
 use super::log::frame;
 use super::log::recovery::{self, Expected, Replay};
@@ -30,12 +33,13 @@ pub(super) fn open(
     files: Arc<dyn Files>,
     path: &Path,
     options: &Options,
-    log_salt: u64,
+    identity: Identity,
     lock: DirectoryLock,
 ) -> Result<DiskStore, OpenError> {
     let (checkpoints, checkpoint) = CheckpointFile::open(&*files, &path.join(names::CHECKPOINT))?;
     let (watermark, mark) = Watermark::open(&*files, &path.join(names::WATERMARK))?;
     let (config_file, config) = ConfigFile::open(&*files, &path.join(names::CONFIG))?;
+    let (boot_file, boots) = BootFile::open(&*files, &path.join(names::BOOTS))?;
     let table_path = path.join(names::TABLE);
     let table = Table::open(&table_path, checkpoint.table_version, options)?;
     let covered = table.lsn_in_files();
@@ -52,7 +56,7 @@ pub(super) fn open(
     };
     let log_folder = path.join(names::LOG);
     let expected = Expected {
-        salt: log_salt,
+        salt: identity.log_salt,
         first_segment: checkpoint.first_segment,
         lsn: checkpoint.lsn,
         // What is in the table's files was synced in the log before.
@@ -66,7 +70,7 @@ pub(super) fn open(
     let writer = Writer {
         active: log.active,
         watermark,
-        salt: log_salt,
+        salt: identity.log_salt,
         lsn: log.lsn,
     };
     // Both slots, in case one was damaged.
@@ -92,6 +96,9 @@ pub(super) fn open(
         writer,
         config_file,
         config,
+        boot_file,
+        boots,
+        replica_id: identity.replica_id,
         workers,
         lock,
     }))
@@ -114,9 +121,12 @@ impl Replay for Replayer<'_> {
                 let problem = format!("frame {lsn} of the log has a record that does not fit");
                 crate::StoreError::Corrupt { problem }
             })?;
-            self.keys.insert(&key);
+            let key = Key::new(key).map_err(|error| crate::StoreError::Corrupt {
+                problem: format!("frame {lsn} of the log has a wrong key: {error}"),
+            })?;
+            self.keys.insert(key.bytes());
             if lsn > self.covered {
-                self.table.insert(key, stored, lsn);
+                self.table.insert(&key, stored, lsn);
             }
         }
         Ok(())

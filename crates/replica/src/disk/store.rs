@@ -7,14 +7,15 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use quorate_register::{HeldConfig, Key, Page, PageRequest, Pair};
+use quorate_register::{DiskBoots, HeldConfig, Key, Page, PageRequest, Pair, ReplicaId};
 
+use super::boot_file::BootFile;
 use super::commit::Writer;
 use super::config_file::ConfigFile;
 use super::error::failed;
 use super::lock::DirectoryLock;
 use super::shared::{Shared, closed};
-use super::stored;
+use super::{retirement, stored};
 use crate::{Store, StoreError};
 
 /// The pairs and the config of a replica in a [data directory](super::DataDirectory).
@@ -28,9 +29,12 @@ pub struct DiskStore {
     pub(super) writer: Mutex<Writer>,
     config_file: Mutex<ConfigFile>,
     config: RwLock<Option<HeldConfig>>,
+    boot_file: Mutex<BootFile>,
+    boots: RwLock<DiskBoots>,
+    replica_id: ReplicaId,
     workers: Mutex<Option<Vec<JoinHandle<()>>>>,
     // Freed last, when nothing of this store touches the directory any more.
-    _lock: DirectoryLock,
+    lock: Mutex<Option<DirectoryLock>>,
 }
 
 /// What opening a directory found.
@@ -40,6 +44,9 @@ pub(super) struct Opened {
     pub(super) writer: Writer,
     pub(super) config_file: ConfigFile,
     pub(super) config: Option<HeldConfig>,
+    pub(super) boot_file: BootFile,
+    pub(super) boots: DiskBoots,
+    pub(super) replica_id: ReplicaId,
     pub(super) workers: Vec<JoinHandle<()>>,
     pub(super) lock: DirectoryLock,
 }
@@ -52,8 +59,11 @@ impl DiskStore {
             writer: Mutex::new(opened.writer),
             config_file: Mutex::new(opened.config_file),
             config: RwLock::new(opened.config),
+            boot_file: Mutex::new(opened.boot_file),
+            boots: RwLock::new(opened.boots),
+            replica_id: opened.replica_id,
             workers: Mutex::new(Some(opened.workers)),
-            _lock: opened.lock,
+            lock: Mutex::new(Some(opened.lock)),
         }
     }
 
@@ -82,6 +92,15 @@ impl DiskStore {
         self.shared.failure.record(closed());
         settled.map_err(|error| failed("write", writer.watermark.path(), &error))
     }
+
+    /// Ends the store, as [`close`](Self::close) does, and frees the directory for whoever
+    /// opens it next, though others still hold this store.
+    pub(crate) fn release(&self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(path = %self.path.display(), %error, "the store did not close well");
+        }
+        *self.lock.lock() = None;
+    }
 }
 
 impl Store for DiskStore {
@@ -93,9 +112,12 @@ impl Store for DiskStore {
     fn scan(&self, request: &PageRequest) -> Result<Page, StoreError> {
         let mut page = Page::default();
         let mut page_bytes = 0;
-        for entry in self.shared.table.after(request.after.as_ref()) {
+        for entry in self
+            .shared
+            .table
+            .after(request.after.as_ref(), request.buckets)
+        {
             let (key, stored) = entry?;
-            let key = Key::new(key).map_err(|error| self.corrupt("a key", error))?;
             let pair = self.decode(&key, &stored)?;
             page_bytes += key.bytes().len() + pair.value.as_ref().map_or(0, Bytes::len);
             if page_bytes > request.max_bytes && !page.pairs.is_empty() {
@@ -122,6 +144,27 @@ impl Store for DiskStore {
             .map_err(|error| self.shared.fail(failed("save", file.path(), &error)))?;
         *self.config.write() = Some(config.clone());
         Ok(())
+    }
+
+    fn boots(&self) -> DiskBoots {
+        self.boots.read().clone()
+    }
+
+    async fn save_boots(&self, boots: &DiskBoots) -> Result<(), StoreError> {
+        let mut file = self.boot_file.lock();
+        self.shared.failure.check()?;
+        file.save(boots)
+            .map_err(|error| self.shared.fail(failed("save", file.path(), &error)))?;
+        *self.boots.write() = boots.clone();
+        Ok(())
+    }
+
+    async fn mark_retired(&self) -> Result<(), StoreError> {
+        self.shared.failure.check()?;
+        retirement::mark(&*self.shared.files, &self.path, self.replica_id).map_err(|error| {
+            self.shared
+                .fail(failed("mark as retired", &self.path, &error))
+        })
     }
 
     fn free_bytes(&self) -> Result<u64, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use quorate_register::PageRequest;
+use quorate_register::{Buckets, Key, Page, PageRequest, bucket_of, scan_order};
 use quorate_replica::disk::{DataDirectory, OpenError, Options};
 use quorate_replica::{Store, StoreError};
 
@@ -76,16 +76,69 @@ fn pages_end_at_their_bytes_and_begin_behind_a_key() {
     let store = directory.store();
     commit(store, &batch(0..20, 1)).unwrap();
     // A key has 9 bytes and this version's value 4.
-    let page = |after, max_bytes| store.scan(&PageRequest { after, max_bytes }).unwrap();
+    let page = |after, max_bytes| {
+        store
+            .scan(&PageRequest {
+                after,
+                buckets: Buckets::ALL,
+                max_bytes,
+            })
+            .unwrap()
+    };
     assert_eq!(page(None, 26).pairs.len(), 2);
     assert_eq!(page(None, 25).pairs.len(), 1);
     assert_eq!(page(None, 0).pairs.len(), 1);
     assert!(!page(None, 0).last);
-    let rest = page(Some(key(17)), 1000);
-    let keys: Vec<_> = rest.pairs.into_iter().map(|(key, _)| key).collect();
-    assert_eq!(keys, [key(18), key(19)]);
+    let mut keys: Vec<_> = (0..20).map(key).collect();
+    keys.sort_by(scan_order);
+    let rest = page(Some(keys[17].clone()), 1000);
+    assert_eq!(names(&rest), keys[18..]);
     assert!(rest.last);
-    assert!(page(Some(key(19)), 10).last && page(Some(key(19)), 10).pairs.is_empty());
+    let end = page(Some(keys[19].clone()), 10);
+    assert!(end.last && end.pairs.is_empty());
+}
+
+#[test]
+fn scans_keep_to_their_buckets() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = open(folder.path()).unwrap();
+    let store = directory.store();
+    commit(store, &batch(0..2000, 1)).unwrap();
+    let mut keys: Vec<_> = (0..2000).map(key).collect();
+    keys.sort_by(scan_order);
+    let page = |after: Option<&Key>, buckets| {
+        let request = PageRequest {
+            after: after.cloned(),
+            buckets,
+            max_bytes: usize::MAX,
+        };
+        store.scan(&request).unwrap()
+    };
+    for (first, last) in [(0, 0), (3, 1500), (700, 701), (1999, 1999)] {
+        let bucket = |place: usize| bucket_of(&keys[place]);
+        let buckets = Buckets {
+            first: bucket(first),
+            last: bucket(last),
+        };
+        let within = |key: &&Key| buckets.contains(bucket_of(key));
+        let expected: Vec<_> = keys.iter().filter(within).cloned().collect();
+        assert!(expected.len() > last - first);
+        let found = page(None, buckets);
+        assert_eq!((names(&found), found.last), (expected.clone(), true));
+        // Behind a key before, in and behind the buckets.
+        assert_eq!(names(&page(Some(&expected[0]), buckets)), expected[1..]);
+        if first > 0 && bucket(first - 1) < buckets.first {
+            assert_eq!(names(&page(Some(&keys[first - 1]), buckets)), expected);
+        }
+        if buckets.last < bucket(1999) {
+            let behind = page(keys.last(), buckets);
+            assert!(behind.pairs.is_empty() && behind.last);
+        }
+    }
+}
+
+fn names(page: &Page) -> Vec<Key> {
+    page.pairs.iter().map(|(key, _)| key.clone()).collect()
 }
 
 #[test]

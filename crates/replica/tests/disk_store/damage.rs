@@ -15,6 +15,7 @@ fn the_sample_has_every_kind_of_file() {
         *kinds.entry(kind(file)).or_default() += 1;
     }
     let expected = [
+        "boots",
         "checkpoint",
         "config",
         "identity",

@@ -55,7 +55,9 @@ fn a_newer_format_is_named() {
     let path = folder.path().display();
     assert_eq!(
         error.to_string(),
-        format!("{path} has data format 7; this program reads format 1 and must be upgraded")
+        format!(
+            "{path} has data format 7; this program reads format 2 only: use the program of the other format"
+        )
     );
 }
 

@@ -10,6 +10,7 @@ mod kill;
 mod missing;
 mod model;
 mod pending;
+mod retired;
 mod sample;
 mod support;
 mod torn;

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures::executor::block_on;
 use quorate_register::{
-    Config, Entropy, HeldConfig, Key, Member, OpId, PageRequest, Pair, ReplicaId, Timestamp,
+    Buckets, Config, Entropy, HeldConfig, Key, Member, OpId, PageRequest, Pair, ReplicaId,
+    Timestamp, scan_order,
 };
 use quorate_replica::disk::{DataDirectory, DiskStore, Files, OpenError, Options, SystemFiles};
 use quorate_replica::{Store, StoreError};
@@ -131,11 +132,17 @@ pub(crate) fn scan(store: &DiskStore, max_bytes: usize) -> Result<Pairs, StoreEr
     let mut pairs = Pairs::new();
     let mut after = None;
     loop {
-        let page = store.scan(&PageRequest { after, max_bytes })?;
+        let page = store.scan(&PageRequest {
+            after: after.clone(),
+            buckets: Buckets::ALL,
+            max_bytes,
+        })?;
         assert!(page.last || !page.pairs.is_empty());
+        let mut last = after;
         after = page.pairs.last().map(|(key, _)| key.clone());
         for (key, pair) in page.pairs {
-            assert!(pairs.last_key_value().is_none_or(|(last, _)| *last < key));
+            assert!(last.is_none_or(|last| scan_order(&last, &key).is_lt()));
+            last = Some(key.clone());
             pairs.insert(key, pair);
         }
         if page.last {

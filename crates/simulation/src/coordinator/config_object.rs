@@ -25,6 +25,8 @@ pub(crate) struct ConfigObject {
 struct Content {
     version: u64,
     stored: Option<(Arc<Config>, bool)>,
+    /// What it was before, oldest first: versions and configs.
+    past: Vec<(u64, Arc<Config>, bool)>,
 }
 
 impl ConfigObject {
@@ -49,6 +51,21 @@ impl ConfigObject {
         }
     }
 
+    /// Puts an old content back, as a backup that is restored does: with its version too, which
+    /// another content may get once more. `false` when there is none.
+    pub(crate) fn roll_back(&self) -> bool {
+        let content = &mut *self.content.lock();
+        if content.past.is_empty() {
+            return false;
+        }
+        let kept = self.random.index(content.past.len());
+        let (version, config, active) = content.past[kept].clone();
+        content.past.truncate(kept);
+        content.version = version;
+        content.stored = Some((config, active));
+        true
+    }
+
     fn wait(&self) -> Duration {
         self.random.milliseconds(0..=20)
     }
@@ -63,6 +80,10 @@ impl ConfigObject {
         let mut content = self.content.lock();
         if !current(&content) {
             return SwapOutcome::Conflict;
+        }
+        let version = content.version;
+        if let Some((config, active)) = content.stored.take() {
+            content.past.push((version, config, active));
         }
         content.version += 1;
         content.stored = Some((Arc::new(config.clone()), active));

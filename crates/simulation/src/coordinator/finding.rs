@@ -1,9 +1,12 @@
 //! How a coordinator that starts comes to its config.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_coordinator::Coordinator;
-use quorate_coordinator::membership::{Directory, FixedDirectory, LoadProblem, bootstrap, load};
+use quorate_coordinator::membership::{
+    FixedDirectory, LoadProblem, RecoverError, bootstrap, load, recover,
+};
 use quorate_proto::{ExchangedReplica, Limits};
 
 use super::CoordinatorHost;
@@ -12,7 +15,12 @@ use crate::replica::{SimulatedReplica, SimulatedStream};
 impl CoordinatorHost {
     /// Where the replicas are: each behind a link of this coordinator's own.
     pub(super) fn directory(&self) -> FixedDirectory {
-        let links = self.surroundings.replicas.iter();
+        self.directory_of(self.surroundings.replicas.len())
+    }
+
+    /// The first `count` of them.
+    fn directory_of(&self, count: usize) -> FixedDirectory {
+        let links = self.surroundings.replicas.iter().take(count);
         links.fold(FixedDirectory::default(), |directory, (pod, link)| {
             let plain = SimulatedReplica::new(link.clone());
             if !self.exchanges {
@@ -24,10 +32,24 @@ impl CoordinatorHost {
         })
     }
 
+    /// Makes a lost config anew, as a person asks for it.
+    pub(crate) async fn recover(&self) -> Result<(), RecoverError> {
+        let directory = self.directory();
+        let limit = Duration::from_secs(1);
+        let object = &*self.surroundings.object;
+        let recovered = recover(&directory, object, &*self.entropy, limit, false).await?;
+        let epoch = recovered.config.epoch();
+        self.note(
+            "recovered",
+            &format!("the config is made anew at epoch {epoch}"),
+        );
+        Ok(())
+    }
+
     /// Loads the config, or makes the first one, trying until it succeeds.
     pub(super) async fn find_config(&self, coordinator: &Coordinator) {
         let membership = coordinator.membership();
-        let directory: &dyn Directory = &**membership.directory();
+        let first = self.directory_of(self.first_members);
         let object = Some(&*self.surroundings.object as _);
         loop {
             let problem = match load(membership, object, self.find_limit).await {
@@ -36,7 +58,7 @@ impl CoordinatorHost {
             };
             self.note("config not found", &problem);
             if let LoadProblem::NoConfig { .. } = problem {
-                match bootstrap(directory, object, &*self.entropy, self.find_limit).await {
+                match bootstrap(&first, object, &*self.entropy, self.find_limit).await {
                     Ok(config) => {
                         self.note("bootstrapped", &format!("made config {}", config.id()));
                         continue;

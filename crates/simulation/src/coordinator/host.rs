@@ -7,13 +7,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use quorate_coordinator::membership::Membership;
+use quorate_coordinator::reconfiguration::{
+    ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
+};
+use quorate_coordinator::repair::{RepairMetrics, RepairOptions, Repairer, RepairerParts};
 use quorate_coordinator::{
     Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveCounts, LiveSnapshot,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::ConfigObject;
 use super::request::{Operation, OperationAnswer};
+use super::{ConfigObject, Wanted};
 use crate::gate::Gate;
 use crate::judge::Judge;
 use crate::network::{Host, Link, Served};
@@ -28,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) replicas: Vec<(String, Arc<Link<ReplicaHost>>)>,
     /// Where the config lies.
     pub(crate) object: Arc<ConfigObject>,
+    /// What people want of the members.
+    pub(crate) wanted: Arc<Wanted>,
     /// Who judges what operations return.
     pub(crate) judge: Arc<Judge>,
 }
@@ -38,6 +44,10 @@ pub(crate) struct CoordinatorHost {
     this: Weak<Self>,
     pub(super) name: String,
     options: CoordinatorOptions,
+    changes: Option<ReconfigurationOptions>,
+    /// How many replicas the first config has.
+    pub(super) first_members: usize,
+    repair: Option<RepairOptions>,
     /// How long each step of finding a config waits for the replicas.
     pub(super) find_limit: Duration,
     /// Whether it asks replicas on exchanges, and not call by call.
@@ -81,6 +91,9 @@ impl CoordinatorHost {
                 operations_in_flight: settings.operations_in_flight,
                 ..CoordinatorOptions::default()
             },
+            changes: settings.changes,
+            first_members: settings.replicas,
+            repair: settings.repair,
             find_limit: settings.find_limit,
             exchanges: settings.exchanges,
             surroundings,
@@ -98,14 +111,16 @@ impl CoordinatorHost {
         if state.process.is_some() || state.stopped {
             return false;
         }
-        let metrics = CoordinatorMetrics::new(&Registry::new());
+        let registry = Registry::new();
+        let metrics = CoordinatorMetrics::new(&registry);
         let metrics = metrics.expect("the registry is empty");
         let directory = Arc::new(self.directory());
         let membership = Membership::new(directory, self.entropy.clone(), metrics.clone());
+        let membership = Arc::new(membership);
         let stop = CancellationToken::new();
         let coordinator = Arc::new(Coordinator::new(
             self.options.clone(),
-            Arc::new(membership),
+            membership.clone(),
             self.entropy.clone(),
             metrics,
             stop.clone(),
@@ -118,6 +133,52 @@ impl CoordinatorHost {
         state.all.push(coordinator.live_counts());
         state.process = Some(process.clone());
         self.note("coordinator started", &"starts");
+        if let Some(options) = self.repair {
+            let repairer = Repairer::new(RepairerParts {
+                options,
+                membership: membership.clone(),
+                entropy: self.entropy.clone(),
+                metrics: RepairMetrics::new(&registry).expect("the registry has no such metrics"),
+                live: coordinator.live_counts(),
+            });
+            self.repair(repairer, process.clone());
+        }
+        let this = self.this.clone();
+        let reconfigurer = self.reconfigurer(&process, membership);
+        tokio::spawn(async move {
+            let Some(host) = this.upgrade() else { return };
+            let work = async {
+                host.find_config(&process.coordinator).await;
+                if let Some(reconfigurer) = reconfigurer {
+                    reconfigurer.run().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = process.dead.cancelled() => {}
+                () = process.stop.cancelled() => {}
+                () = host.gate.hold(work) => {}
+            }
+        });
+        true
+    }
+
+    /// What changes the members, if this run does.
+    fn reconfigurer(&self, process: &Process, membership: Arc<Membership>) -> Option<Reconfigurer> {
+        let metrics = ReconfigurationMetrics::new(&Registry::new());
+        Some(Reconfigurer::new(ReconfigurerParts {
+            options: self.changes?,
+            membership,
+            config_store: self.surroundings.object.clone(),
+            workload: self.surroundings.wanted.clone(),
+            entropy: self.entropy.clone(),
+            metrics: metrics.expect("the registry is empty"),
+            live: process.coordinator.live_counts(),
+        }))
+    }
+
+    /// Repairs until the process ends.
+    fn repair(&self, repairer: Repairer, process: Process) {
         let this = self.this.clone();
         tokio::spawn(async move {
             let Some(host) = this.upgrade() else { return };
@@ -125,10 +186,9 @@ impl CoordinatorHost {
                 biased;
                 () = process.dead.cancelled() => {}
                 () = process.stop.cancelled() => {}
-                () = host.gate.hold(host.find_config(&process.coordinator)) => {}
+                () = host.gate.hold(repairer.run()) => {}
             }
         });
-        true
     }
 
     pub(super) fn note(&self, kind: &'static str, text: &dyn fmt::Display) {

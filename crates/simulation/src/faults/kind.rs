@@ -30,6 +30,10 @@ pub enum FaultKind {
     IsolateReplica,
     /// One coordinator reaches only some replicas.
     Partition,
+    /// Another number of members is wanted.
+    ChangeSize,
+    /// The config object goes back to an older content.
+    RollBackConfig,
 }
 
 impl FaultKind {
@@ -48,5 +52,7 @@ impl FaultKind {
         Self::CutLink,
         Self::IsolateReplica,
         Self::Partition,
+        Self::ChangeSize,
+        Self::RollBackConfig,
     ];
 }

@@ -17,7 +17,11 @@ impl Faults {
     pub(super) fn wipe_disk(&mut self, victim: usize, lasts: Duration) -> Option<Course> {
         let replicas = &self.fleet.replicas;
         let began = self.fleet.judge.anything_completed();
-        let minority = (replicas.len() - 1) / 2;
+        let minority = match self.smallest {
+            None => (replicas.len() - 1) / 2,
+            // A smaller group may be without a minority to spare.
+            Some(_) => usize::from(self.fleet.first_members >= 3),
+        };
         if !began || self.wiped.len() == minority || self.wiped.contains(&victim) {
             return None;
         }

@@ -8,7 +8,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use prometheus::Registry;
 use quorate_replica::memory::MemoryStore;
-use quorate_replica::{CommitLimits, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError};
+use quorate_replica::{
+    CommitLimits, Ended, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError,
+};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -101,8 +103,10 @@ impl ReplicaHost {
         let (this, process_dead) = (self.this.clone(), dead.clone());
         let committer = tokio::spawn(async move {
             let Some(host) = this.upgrade() else { return };
-            if let Err(error) = host.gate.hold(committer.run()).await {
-                host.failed(&process_dead, &error);
+            match host.gate.hold(committer.run()).await {
+                Ok(Ended::Stopped) => {}
+                Ok(Ended::Retired) => host.begin_anew(&process_dead),
+                Err(error) => host.failed(&process_dead, &error),
             }
         });
         state.process = Some(Process {
@@ -143,6 +147,16 @@ impl ReplicaHost {
             }
         });
         self.crash();
+    }
+
+    /// Wipes a retired disk, and starts a process on the one it becomes.
+    fn begin_anew(&self, dead: &CancellationToken) {
+        if dead.is_cancelled() {
+            return;
+        }
+        self.crash();
+        self.wipe();
+        self.start();
     }
 
     /// Ends the process in good order and for ever.
@@ -198,10 +212,14 @@ impl ReplicaHost {
         self.disk.memory().set_publish_duration(duration);
     }
 
-    /// The violations that all its processes counted.
-    pub(crate) fn violations(&self) -> u64 {
+    /// The violations that all its processes counted; `forks` among them or not.
+    pub(crate) fn violations(&self, forks: bool) -> u64 {
         let state = self.state.lock();
-        state.metrics.iter().map(ReplicaMetrics::violations).sum()
+        let counted = |metrics: &ReplicaMetrics| match forks {
+            true => metrics.violations(),
+            false => metrics.violations() - metrics.forks(),
+        };
+        state.metrics.iter().map(counted).sum()
     }
 
     /// The requests that all its processes count as in flight.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use super::ReplicaHost;
@@ -97,6 +97,19 @@ impl Replica for SimulatedReplica {
         }
     }
 
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let method = Method::Digest(*fence, *request);
+        match self.call(method, timeout).await? {
+            Returned::Digest(digest) => Ok(digest),
+            other => unreachable!("{KIND}: {other:?}"),
+        }
+    }
+
     async fn adopt(
         &self,
         replica_id: ReplicaId,
@@ -110,6 +123,33 @@ impl Replica for SimulatedReplica {
             config,
             active,
         };
+        self.call(method, timeout).await.map(drop)
+    }
+
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let volume = volume.map(str::to_owned);
+        let method = Method::Admit {
+            replica_id,
+            boot,
+            volume,
+        };
+        self.call(method, timeout).await.map(drop)
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let config = config.clone();
+        let method = Method::Retire { replica_id, config };
         self.call(method, timeout).await.map(drop)
     }
 

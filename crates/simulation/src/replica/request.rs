@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_register::{
-    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use crate::trace::{Short, shown_key};
@@ -25,10 +25,20 @@ pub(super) enum Method {
     ReadTimestamp(Fence, Key),
     Write(Fence, Write),
     Scan(Fence, PageRequest),
+    Digest(Fence, DigestRequest),
     Adopt {
         replica_id: ReplicaId,
         config: Arc<Config>,
         active: bool,
+    },
+    Admit {
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<String>,
+    },
+    Retire {
+        replica_id: ReplicaId,
+        config: Arc<Config>,
     },
     Identify,
 }
@@ -39,6 +49,7 @@ pub(super) enum Returned {
     Pair(Pair),
     Timestamp(Timestamp),
     Page(Page),
+    Digest(Digest),
     Identity(Identity),
     Nothing,
 }
@@ -50,7 +61,10 @@ pub(crate) struct ReplicaAnswer(pub(super) Result<Returned, ReplicaError>);
 impl ReplicaRequest {
     /// Whether something is to be stored.
     pub(super) fn stores(&self) -> bool {
-        matches!(self.method, Method::Write(..) | Method::Adopt { .. })
+        !matches!(
+            self.method,
+            Method::Read(..) | Method::ReadTimestamp(..) | Method::Scan(..) | Method::Identify
+        )
     }
 
     /// Makes the call.
@@ -73,6 +87,10 @@ impl ReplicaRequest {
                 let page = replica.scan(fence, request, timeout).await;
                 page.map(Returned::Page)
             }
+            Method::Digest(fence, request) => {
+                let digest = replica.digest(fence, request, timeout).await;
+                digest.map(Returned::Digest)
+            }
             Method::Adopt {
                 replica_id,
                 config,
@@ -80,6 +98,19 @@ impl ReplicaRequest {
             } => {
                 let adopted = replica.adopt(*replica_id, config, *active, timeout).await;
                 adopted.map(|()| Returned::Nothing)
+            }
+            Method::Admit {
+                replica_id,
+                boot,
+                volume,
+            } => {
+                let volume = volume.as_deref();
+                let admitted = replica.admit(*replica_id, *boot, volume, timeout).await;
+                admitted.map(|()| Returned::Nothing)
+            }
+            Method::Retire { replica_id, config } => {
+                let retired = replica.retire(*replica_id, config, timeout).await;
+                retired.map(|()| Returned::Nothing)
             }
             Method::Identify => replica.identify(timeout).await.map(Returned::Identity),
         })
@@ -95,10 +126,13 @@ impl fmt::Display for ReplicaRequest {
                 write!(f, "local_write {} = {}", shown_key(key), Shown(pair))
             }
             Method::Scan(..) => f.write_str("scan"),
+            Method::Digest(_, request) => write!(f, "digest {request:?}"),
             Method::Adopt { config, active, .. } => {
                 let known = if *active { " as active" } else { "" };
                 write!(f, "adopt epoch {}{known}", config.epoch())
             }
+            Method::Admit { boot, .. } => write!(f, "admit boot {}", boot.number),
+            Method::Retire { config, .. } => write!(f, "retire under epoch {}", config.epoch()),
             Method::Identify => f.write_str("identify"),
         }
     }
@@ -110,6 +144,15 @@ impl fmt::Display for ReplicaAnswer {
             Ok(Returned::Pair(pair)) => write!(f, "{}", Shown(pair)),
             Ok(Returned::Timestamp(timestamp)) => write!(f, "{}", Short(*timestamp)),
             Ok(Returned::Page(page)) => write!(f, "{} pairs", page.pairs.len()),
+            Ok(Returned::Digest(digest)) => match digest.sums() {
+                Some(sums) => {
+                    let total = sums
+                        .iter()
+                        .fold(0u64, |total, sum| total.wrapping_add(*sum));
+                    write!(f, "digest {total:016x}")
+                }
+                None => f.write_str("counting"),
+            },
             Ok(Returned::Identity(identity)) => match &identity.config {
                 Some(held) => write!(f, "{} at {}", identity.pod, held.config.epoch()),
                 None => write!(f, "{} without a config", identity.pod),

@@ -1,5 +1,7 @@
 //! Drawing the settings of a run.
 
+use quorate_coordinator::reconfiguration::{ReconfigurationOptions, TransferOptions};
+use quorate_coordinator::repair::RepairOptions;
 use quorate_coordinator::{Backoff, QuorumOptions};
 use quorate_replica::CommitLimits;
 use quorate_workload::{Abandon, KeyDistribution, Mix, Workload};
@@ -12,9 +14,12 @@ impl Settings {
     /// The run of a seed.
     pub fn of(seed: u64) -> Self {
         let random = Random::new(seed, "settings");
+        let (spare, changes) = changes(&Random::new(seed, "changes"));
         Self {
             seed,
             replicas: random.pick(&[3, 3, 3, 3, 3, 3, 5, 5, 4, 2, 1]),
+            spare,
+            changes,
             coordinators: random.pick(&[1, 2, 2, 3]),
             // Exchanges are what a release uses; plain calls are lost, doubled and overtaken
             // each by itself, which shows other orders of events.
@@ -39,6 +44,7 @@ impl Settings {
                 ..QuorumOptions::default()
             },
             operations_in_flight: random.pick(&[3, 10_000, 10_000]),
+            repair: repair(seed),
             find_limit: random.milliseconds(100..=300),
             commit: CommitLimits {
                 queued_entries: random.pick(&[4, 16_384, 16_384]),
@@ -52,6 +58,42 @@ impl Settings {
             faults: fault_settings(&random),
         }
     }
+}
+
+/// Half of the runs change their members, as fast as nobody would.
+fn changes(random: &Random) -> (usize, Option<ReconfigurationOptions>) {
+    if random.chance(0.5) {
+        return (0, None);
+    }
+    let options = ReconfigurationOptions {
+        interval: random.milliseconds(5..=50),
+        swap_delay: random.milliseconds(0..=200),
+        abort_after: random.milliseconds(50..=1000),
+        probe_limit: random.milliseconds(50..=300),
+        minimum: 1,
+        transfer: TransferOptions {
+            page_bytes: random.pick(&[1, 20, 4096]),
+            writes_in_flight: random.pick(&[1, 2, 512]),
+            request_timeout: random.milliseconds(50..=500),
+            share: 0.5,
+        },
+    };
+    (random.pick(&[0, 1, 2, 2]), Some(options))
+}
+
+/// With times so short that rounds meet faults and writes.
+fn repair(seed: u64) -> Option<RepairOptions> {
+    let random = Random::new(seed, "repair");
+    random.chance(0.35).then(|| RepairOptions {
+        interval: random.milliseconds(10..=200),
+        second_look: random.milliseconds(0..=50),
+        page_bytes: random.pick(&[1, 20, 100_000]),
+        ranges: random.pick(&[1, 4]),
+        writes_in_flight: random.pick(&[1, 2, 100]),
+        rate: random.pick(&[20, 1_000_000]),
+        busy_rate: random.pick(&[20, 1_000_000]),
+        request_timeout: random.milliseconds(20..=300),
+    })
 }
 
 fn workload(random: &Random) -> Workload {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Config, Fence, Identity, Key, Page, PageRequest, Pair, Replica, ReplicaError, ReplicaId,
-    Timestamp, Write,
+    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
+    ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tokio::time::Instant;
 
@@ -89,6 +89,19 @@ impl Replica for Scripted {
         .await
     }
 
+    async fn digest(
+        &self,
+        fence: &Fence,
+        request: &DigestRequest,
+        timeout: Duration,
+    ) -> Result<Digest, ReplicaError> {
+        let seen = Seen::fenced("digest", fence, timeout);
+        self.play(seen, |replica| async move {
+            replica.digest(fence, request, timeout).await
+        })
+        .await
+    }
+
     async fn adopt(
         &self,
         replica_id: ReplicaId,
@@ -102,6 +115,33 @@ impl Replica for Scripted {
         };
         self.play(seen, |replica| async move {
             replica.adopt(replica_id, config, active, timeout).await
+        })
+        .await
+    }
+
+    async fn admit(
+        &self,
+        replica_id: ReplicaId,
+        boot: Boot,
+        volume: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let seen = Seen::new("admit", timeout);
+        self.play(seen, |replica| async move {
+            replica.admit(replica_id, boot, volume, timeout).await
+        })
+        .await
+    }
+
+    async fn retire(
+        &self,
+        replica_id: ReplicaId,
+        config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let seen = Seen::new("retire", timeout);
+        self.play(seen, |replica| async move {
+            replica.retire(replica_id, config, timeout).await
         })
         .await
     }

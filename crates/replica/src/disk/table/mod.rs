@@ -1,4 +1,4 @@
-//! The table: all pairs in the order of their keys, in memory and in immutable sorted files.
+//! The table: all pairs in the order of their buckets and keys, in memory and in immutable sorted files.
 //!
 //! This is the log-structured merge tree of the crate `lsm-tree`, without anything of its own
 //! that is durable at once: it has no log. A batch goes into the *memtable*; a full memtable is
@@ -8,7 +8,7 @@
 //! Each version of a key carries the number of the log frame that it came with, so the newest
 //! number in the files says how much of the log they cover. Readers take the newest version:
 //! each is durable by the log before it comes here. Older ones are dropped at every
-//! opportunity. Nothing is ever removed here: a delete is a stored tombstone.
+//! opportunity. A key lies here behind the two bytes of its bucket, big-endian. Nothing is ever removed here: a delete is a stored tombstone.
 
 mod archive;
 mod manifest;
@@ -23,7 +23,7 @@ use lsm_tree::compaction::Leveled;
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, DescriptorTable, Guard, SeqNo, SequenceNumberCounter,
 };
-use quorate_register::Key;
+use quorate_register::{Buckets, Key, bucket_of};
 
 use self::stop::{StopFilter, StopFlag};
 use super::error::{BackgroundError, failed};
@@ -86,32 +86,52 @@ impl Table {
 
     /// The newest stored pair of a key.
     pub(super) fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        let stored = self.tree.get(key.bytes(), NEWEST);
+        let stored = self.tree.get(place(key), NEWEST);
         let stored = stored.map_err(|error| self.reading(&error))?;
         Ok(stored.map(Bytes::from))
     }
 
-    /// The keys behind `after`, or all, in order, with their newest stored pairs.
+    /// The keys of these buckets behind `after`, or all, in order, with their newest stored
+    /// pairs.
     pub(super) fn after(
         &self,
         after: Option<&Key>,
-    ) -> impl Iterator<Item = Result<(Bytes, Bytes), StoreError>> {
-        let start = match after {
-            Some(key) => Bound::Excluded(&key.bytes()[..]),
+        buckets: Buckets,
+    ) -> impl Iterator<Item = Result<(Key, Bytes), StoreError>> {
+        let behind = after.filter(|key| bucket_of(key) >= buckets.first);
+        let start = match behind {
+            Some(key) => Bound::Excluded(place(key)),
+            None => Bound::Included(buckets.first.to_be_bytes().to_vec()),
+        };
+        let end = match buckets.last.checked_add(1) {
+            Some(next) => Bound::Excluded(next.to_be_bytes().to_vec()),
             None => Bound::Unbounded,
         };
-        let range = (start, Bound::Unbounded);
-        self.tree
-            .range::<&[u8], _>(range, NEWEST, None)
-            .map(|entry| {
-                let (key, stored) = entry.into_inner().map_err(|error| self.reading(&error))?;
-                Ok((Bytes::from(key), Bytes::from(stored)))
-            })
+        // A range that ends before it begins has no keys, and must not be asked for.
+        let empty = behind.is_some_and(|key| bucket_of(key) > buckets.last);
+        let range = (!empty).then(|| self.tree.range::<Vec<u8>, _>((start, end), NEWEST, None));
+        range.into_iter().flatten().map(|entry| {
+            let (key, stored) = entry.into_inner().map_err(|error| self.reading(&error))?;
+            Ok((self.key(&Bytes::from(key))?, Bytes::from(stored)))
+        })
+    }
+
+    /// The key that lies at this place.
+    fn key(&self, place: &Bytes) -> Result<Key, StoreError> {
+        let corrupt = || StoreError::Corrupt {
+            problem: format!("a key in {} is not in its bucket", self.path.display()),
+        };
+        let (bucket, key) = place.split_at_checked(BUCKET_BYTES).ok_or_else(corrupt)?;
+        let key = Key::new(place.slice_ref(key)).map_err(|_| corrupt())?;
+        match bucket == bucket_of(&key).to_be_bytes() {
+            true => Ok(key),
+            false => Err(corrupt()),
+        }
     }
 
     /// Makes a pair visible, which came with frame `lsn`.
-    pub(super) fn insert(&self, key: Bytes, stored: Bytes, lsn: u64) {
-        self.tree.insert(key, stored, lsn);
+    pub(super) fn insert(&self, key: &Key, stored: Bytes, lsn: u64) {
+        self.tree.insert(place(key), stored, lsn);
     }
 
     /// Seals the memtable and begins an empty one. Only whoever inserts may call this.
@@ -186,6 +206,17 @@ impl Table {
             .into(),
         }
     }
+}
+
+/// How many bytes name the bucket.
+const BUCKET_BYTES: usize = 2;
+
+/// Where a key lies.
+fn place(key: &Key) -> Vec<u8> {
+    let mut place = Vec::with_capacity(BUCKET_BYTES + key.bytes().len());
+    place.extend(bucket_of(key).to_be_bytes());
+    place.extend(key.bytes());
+    place
 }
 
 /// Whether the system is out of memory or open files.

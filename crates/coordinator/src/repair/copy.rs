@@ -1,0 +1,130 @@
+//! Copying what members lack in a range of buckets.
+
+use std::collections::BTreeMap;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use futures::stream::{self, StreamExt};
+use quorate_register::{MemberSet, PageRequest, ReplicaError, Write};
+
+use super::compare::{Class, Range};
+use super::merge::{Lacked, Source, merge};
+use super::round::{Round, Superseded};
+use crate::membership::Target;
+
+impl<'a> Round<'a> {
+    /// Reads a range at one member of each class, page by page, and writes each key's newest pair
+    /// to the members of those classes that lack it.
+    pub(super) async fn copy(&self, range: &Range) -> Result<(), Superseded> {
+        let all = range.classes.iter();
+        let all = all.fold(MemberSet::EMPTY, |all, class| all.union(class.members));
+        let readers: Vec<_> = range.classes.iter().map(|it| self.reader(it)).collect();
+        let begin = |class: &Class| match class.empty {
+            true => Source::empty(),
+            false => Source::default(),
+        };
+        let mut sources: Vec<Source> = range.classes.iter().map(begin).collect();
+        loop {
+            let empty = sources.iter_mut().zip(&readers);
+            let empty = empty.filter(|(source, _)| source.must_read());
+            let reads = empty.map(|(source, &reader)| self.read(reader, range, source).boxed());
+            let reads: Vec<_> = reads.collect();
+            for read in join_all(reads).await {
+                if let (reader, Err(error)) = read {
+                    self.left_undone(all);
+                    return self.failed(reader, error);
+                }
+            }
+            let lacked = merge(&mut sources);
+            self.write(&lacked, &range.classes).await?;
+            if sources.iter().all(|it| it.last && it.pairs.is_empty()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whom of a class to read: another one in each round.
+    fn reader(&self, class: &Class) -> usize {
+        let asked: Vec<_> = class.members.iter().filter(|&it| self.asks(it)).collect();
+        match asked.len() {
+            // Asked all the same, which ends the range as it should.
+            0 => class.members.iter().next().unwrap_or_default(),
+            members => asked[(self.number % members as u64) as usize],
+        }
+    }
+
+    /// Reads the next page.
+    async fn read(
+        &self,
+        reader: usize,
+        range: &Range,
+        source: &mut Source,
+    ) -> (usize, Result<(), ReplicaError>) {
+        let options = &self.repairer.parts.options;
+        let request = &PageRequest {
+            after: source.after.clone(),
+            buckets: range.buckets,
+            max_bytes: options.page_bytes,
+        };
+        let limit = options.request_timeout;
+        let scan = |target: &'a Target| target.replica.scan(&target.fence, request, limit);
+        let read = self.ask(reader, scan).await.map(|page| {
+            self.repairer.parts.metrics.read(page.pairs.len());
+            source.take(page);
+        });
+        (reader, read)
+    }
+
+    /// Writes what is lacked, so many at once and so many a second as the options say. A member
+    /// that fails is written to no more.
+    async fn write(&self, lacked: &[Lacked], classes: &[Class]) -> Result<(), Superseded> {
+        let mut copies = Vec::new();
+        for (at, Lacked { by, .. }) in lacked.iter().enumerate() {
+            for member in by.iter().flat_map(|&class| classes[class].members.iter()) {
+                copies.push((member, at));
+            }
+        }
+        if copies.is_empty() {
+            return Ok(());
+        }
+        self.repairer
+            .pace
+            .turn(lacked.len(), self.repairer.rate())
+            .await;
+        let options = &self.repairer.parts.options;
+        let write = |(member, at): (usize, usize)| self.write_one(member, &lacked[at]).boxed();
+        let writes: Vec<_> = copies.into_iter().map(write).collect();
+        let mut writes = stream::iter(writes).buffer_unordered(options.writes_in_flight.max(1));
+        let mut copied = BTreeMap::<usize, u64>::new();
+        let mut superseded = Ok(());
+        while let Some((member, written)) = writes.next().await {
+            match written {
+                Some(Ok(())) => *copied.entry(member).or_default() += 1,
+                Some(Err(error)) => superseded = superseded.and(self.failed(member, error)),
+                None => {}
+            }
+        }
+        for (member, keys) in copied {
+            self.copied(member, keys);
+        }
+        superseded
+    }
+
+    async fn write_one(
+        &self,
+        member: usize,
+        lacked: &Lacked,
+    ) -> (usize, Option<Result<(), ReplicaError>>) {
+        if !self.asks(member) {
+            return (member, None);
+        }
+        let write = &Write {
+            key: lacked.key.clone(),
+            pair: lacked.pair.clone(),
+            origin: self.view.config().epoch(),
+        };
+        let limit = self.repairer.parts.options.request_timeout;
+        let send = |target: &'a Target| target.replica.local_write(&target.fence, write, limit);
+        (member, Some(self.ask(member, send).await))
+    }
+}
