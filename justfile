@@ -73,6 +73,10 @@ kind-down:
 chart *ARGS:
     scripts/chart-tests {{ ARGS }}
 
+# Types docs/operations.md into the cluster that kubectl reaches; --values FILE names the images.
+operations *ARGS:
+    scripts/operations {{ ARGS }}
+
 # What CI runs.
 ci:
     .ci/run
