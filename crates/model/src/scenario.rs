@@ -178,7 +178,7 @@ impl Scenario {
 
 /// What the right protocol is explored in.
 impl Scenario {
-    /// Quick enough for every test run.
+    /// Every scenario that is explored in every test run: within a minute or two.
     pub const ALL: &[Self] = &[
         Self::STATIC,
         Self::STATIC_TWO_SETS,
@@ -197,6 +197,7 @@ impl Scenario {
         Self::SWAP,
         Self::SWAP_ABORT,
         Self::SWAP_ROLLBACK,
+        Self::SWAP_LOSS,
     ];
 
     /// The change may be given up.
@@ -222,7 +223,13 @@ impl Scenario {
     pub const SWAP_ROLLBACK: Self = Self {
         name: "3 -> 3, one swapped, rolled-back object",
         rollbacks: 1,
-        operations: &[Kind::Get],
+        retires: false,
         ..Self::SWAP_ABORT
+    };
+    /// A disk is lost while a member is replaced.
+    pub const SWAP_LOSS: Self = Self {
+        name: "3 -> 3, one swapped, a lost disk",
+        losses: 1,
+        ..Self::SWAP
     };
 }

@@ -11,12 +11,12 @@ fn every_planted_bug_is_caught() {
         if !hunt.caught {
             missed.push(mutation.name());
         }
-        if let CaughtBy::Breaks(expected) = mutation.caught_by() {
-            for found in hunt.explored.found {
-                assert_eq!(found.invariant, expected, "{}", mutation.name());
-                println!("  {}", found.steps.join("\n  "));
-            }
-        }
+        let (CaughtBy::Breaks(expected), Some(found)) = (mutation.caught_by(), hunt.explored.found)
+        else {
+            continue;
+        };
+        assert_eq!(found.invariant, expected, "{}", mutation.name());
+        println!("  {}", found.steps.join("\n  "));
     }
     assert!(missed.is_empty(), "not caught: {missed:?}");
 }
