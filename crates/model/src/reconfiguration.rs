@@ -172,7 +172,12 @@ impl World {
     }
 
     fn swap(&self, state: &State, index: usize, config: ConfigIndex, out: &mut Vec<Successor>) {
-        self.step(state, Step::Swap(index, config), out, |next| {
+        let is_new = state.agreed >> config & 1 == 0;
+        let step = match is_new {
+            true => Step::Swap(index, config),
+            false => Step::PutBack(index, config),
+        };
+        self.step(state, step, out, |next| {
             let driver = next.state.drivers[index];
             if self.has_scanned(driver) {
                 next.state.send_late(Late {
@@ -180,7 +185,6 @@ impl World {
                     config: driver.content,
                 });
             }
-            let is_new = state.agreed >> config & 1 == 0;
             // After a rollback the swap may make a config that never becomes active.
             let in_order = next.state.budget.rollbacks == self.scenario.rollbacks;
             if is_new && in_order {

@@ -42,6 +42,8 @@ pub enum Step {
     Transfer(usize, usize, Pair),
     /// A driver swaps a config into the object.
     Swap(usize, ConfigIndex),
+    /// A driver puts an active config back into the object, which had gone back.
+    PutBack(usize, ConfigIndex),
     /// Somebody puts an old content back.
     RollBack(ConfigIndex),
 }
@@ -92,13 +94,14 @@ impl Step {
             }
             Self::Swap(d, c) => {
                 let what = match configs.get(c).origin {
-                    Origin::First => "puts back",
+                    Origin::First => "bootstraps",
                     Origin::Joint(_) => "begins a change with",
                     Origin::Finish => "finishes the change with",
                     Origin::Abort => "gives the change up with",
                 };
                 format!("driver {} {what} {}", d + 1, config(c))
             }
+            Self::PutBack(d, c) => format!("driver {} puts {} back", d + 1, config(c)),
             Self::RollBack(c) => format!("the object is rolled back to {}", config(c)),
         }
     }
