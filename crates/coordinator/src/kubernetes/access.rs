@@ -12,7 +12,7 @@ use super::KubernetesMetrics;
 /// How long one call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// After so long without a byte a connection counts as dead. Longer than a [watch](super::follow)
+/// After so long without a byte a connection counts as dead. Longer than a watch
 /// may be silent. kube has no such limit by itself, so that a connection to an API server that vanished
 /// would be waited on for a quarter of an hour.
 const SILENCE_LIMIT: Duration = Duration::from_secs(40);

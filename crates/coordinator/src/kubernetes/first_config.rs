@@ -26,7 +26,7 @@ pub async fn make_first_config(
     let mut said = String::new();
     while membership.view().is_none() {
         let problem = match try_once(&membership, &*config_store, &*workload, &*entropy).await {
-            Ok(None) => String::new(),
+            Ok(None) => "it is not known which replicas are wanted".to_owned(),
             Ok(Some(members)) => {
                 workload.announce(&News {
                     reason: "FirstConfigMade",

@@ -9,7 +9,7 @@
 //! - [`Elector`]: a Lease that saves work and that nothing depends on.
 //!
 //! What the objects say is decided by plain values ([`EndpointIndex`], [`Desired`]) that are fed
-//! with events; [`follow`] feeds them. While the API is away, what is known goes on, and nothing
+//! with events; `follow` feeds them. While the API is away, what is known goes on, and nothing
 //! is taken for wanted. docs/kubernetes.md tells it for people.
 
 mod access;
