@@ -50,7 +50,8 @@ fn member(status: MemberStatus) -> v1::MemberStatus {
     };
     match status.identity {
         Ok(identity) => {
-            message.reachable = true;
+            // One that is not admitted answers who it is, and no operation.
+            message.reachable = identity.admitted;
             message.problem = problems(&message.pod, &identity).join("; ");
             message.keys = identity.keys;
             message.refuses_writes = identity.disk_full;
@@ -66,6 +67,9 @@ fn member(status: MemberStatus) -> v1::MemberStatus {
 /// What is wrong with a member that answers.
 fn problems(pod: &str, identity: &Identity) -> Vec<String> {
     let mut problems = Vec::new();
+    if !identity.admitted {
+        problems.push("it serves nothing until its boot is admitted".to_owned());
+    }
     if identity.disk_full {
         problems.push("its disk is nearly full: it refuses writes".to_owned());
     }

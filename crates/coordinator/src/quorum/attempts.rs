@@ -34,6 +34,9 @@ pub(super) struct Round<R> {
 pub(crate) enum Refused {
     /// A final answer: asking again is of no use.
     Finally,
+    /// Another disk is in the member's place: final too, but perhaps the members changed, and one
+    /// that has not answered yet knows.
+    Replaced,
     /// It holds this newer config.
     Stale(Arc<Config>),
 }
@@ -122,6 +125,7 @@ impl<R: Request> Round<R> {
         let target = view.target(member);
         let reason = error.code();
         let is_final = error.is_final(R::METHOD.writes());
+        let replaced = matches!(error, ReplicaError::WrongReplica { .. });
         match &error {
             ReplicaError::StaleEpoch { config } if is_newer(config, view) => {
                 return Err(Refused::Stale(config.clone()));
@@ -133,8 +137,9 @@ impl<R: Request> Round<R> {
                 let limit = limit.min(progress.time_left(Instant::now()));
                 let replica_id = target.fence.replica_id;
                 let adopt = target.replica.adopt(replica_id, view.config(), true, limit);
+                let most = if is_final { 2 } else { MAX_IMMEDIATE_ATTEMPTS };
                 match timeout(limit, adopt).await {
-                    Ok(Ok(())) if number < MAX_IMMEDIATE_ATTEMPTS => return Ok(true),
+                    Ok(Ok(())) if number < most => return Ok(true),
                     Ok(Err(ReplicaError::StaleEpoch { config })) if is_newer(&config, view) => {
                         return Err(Refused::Stale(config));
                     }
@@ -147,6 +152,9 @@ impl<R: Request> Round<R> {
         // Nobody waits for a background write, and asking a replica that is not there for each
         // of them would be a storm.
         let hopeless = reason == UNREACHABLE && progress.is_over();
+        if replaced {
+            return Err(Refused::Replaced);
+        }
         if is_final || hopeless {
             return Err(Refused::Finally);
         }

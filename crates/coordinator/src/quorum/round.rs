@@ -72,6 +72,8 @@ pub(crate) async fn gather<R: Request>(
                 attempts.give_up(GivenUp::StaleEpoch);
                 return RoundEnd::Stale(config);
             }
+            // The members that are left may be at a newer config: they are waited for.
+            Err(Refused::Replaced) => drop(lost.insert(member)),
             Err(Refused::Finally) => {
                 lost.insert(member);
                 if quorums.impossible_without(lost) {
