@@ -169,11 +169,9 @@ pub fn listed(
     directory: &dyn Directory,
     options: ReconfigurationOptions,
 ) -> Agreement {
-    let mut size = file.as_os_str().to_owned();
-    size.push(".size");
     Agreement {
         config_store: Arc::new(FileConfigStore::new(file)),
-        workload: Arc::new(ListedWorkload::new(directory.pods(), size)),
+        workload: Arc::new(ListedWorkload::beside(file, directory.pods())),
         options,
     }
 }

@@ -55,7 +55,7 @@ impl DevReplicas {
             limits: limits.clone(),
             registry: registry.clone(),
             shutdown: shutdown.clone(),
-            size: ListedWorkload::new(pods, folder.join("config.json.size")),
+            size: ListedWorkload::beside(&folder.join("config.json"), pods),
             open: Mutex::default(),
             failures,
         };

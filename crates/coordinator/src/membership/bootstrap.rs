@@ -9,6 +9,7 @@ use quorate_register::{Config, Entropy, Identity, Member, ReplicaId};
 use tokio::time::timeout;
 
 use super::activation::{Proof, offer, prove_active};
+use super::identities::identities;
 use super::{ConfigStore, ConfigStoreError, Directory, SwapOutcome};
 
 /// Why there is no first config.
@@ -154,17 +155,9 @@ async fn virgin_members(
     directory: &dyn Directory,
     limit: Duration,
 ) -> Result<Vec<Member>, BootstrapError> {
-    let pods = directory.pods();
-    let answers = join_all(pods.iter().map(|pod| async move {
-        let replica = directory.pod(pod).ok_or("no address is known".to_owned())?;
-        match timeout(limit, replica.identify(limit)).await {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_) => Err("no answer".to_owned()),
-        }
-    }));
-    let mut found = Vec::with_capacity(pods.len());
+    let mut found = Vec::new();
     let mut problems = Vec::new();
-    for (pod, answer) in pods.iter().zip(answers.await) {
+    for (pod, answer) in identities(directory, limit).await {
         match answer {
             // It would take no config. Once its id is in one, nobody could tell its disk, which
             // is empty, from one that was emptied.
@@ -183,15 +176,15 @@ async fn virgin_members(
             problems: problems.join("; "),
         });
     }
-    let member = |(pod, identity): (&String, Identity)| Member {
+    let member = |(pod, identity): (String, Identity)| Member {
         replica_id: identity.replica_id,
-        pod: pod.clone(),
+        pod,
     };
     Ok(found.into_iter().map(member).collect())
 }
 
-fn check_virgin(found: &[(&String, Identity)]) -> Result<(), BootstrapError> {
-    let belongs = |(pod, identity): &(&String, Identity)| {
+fn check_virgin(found: &[(String, Identity)]) -> Result<(), BootstrapError> {
+    let belongs = |(pod, identity): &(String, Identity)| {
         Some(BootstrapError::NotVirgin {
             pod: pod.to_string(),
             cluster_id: identity.cluster_id?.to_string(),
@@ -201,9 +194,9 @@ fn check_virgin(found: &[(&String, Identity)]) -> Result<(), BootstrapError> {
 }
 
 /// Each replica has one name, and it is its own.
-fn check_names(found: &[(&String, Identity)]) -> Result<(), BootstrapError> {
+fn check_names(found: &[(String, Identity)]) -> Result<(), BootstrapError> {
     for (at, (first, identity)) in found.iter().enumerate() {
-        let same = |(_, other): &&(&String, Identity)| other.replica_id == identity.replica_id;
+        let same = |(_, other): &&(String, Identity)| other.replica_id == identity.replica_id;
         if let Some((second, _)) = found[at + 1..].iter().find(same) {
             return Err(BootstrapError::SameReplica {
                 first: first.to_string(),
@@ -212,7 +205,7 @@ fn check_names(found: &[(&String, Identity)]) -> Result<(), BootstrapError> {
             });
         }
     }
-    let misnamed = found.iter().filter(|(pod, it)| **pod != it.pod);
+    let misnamed = found.iter().filter(|(pod, it)| *pod != it.pod);
     let problems: Vec<_> = misnamed
         .map(|(pod, it)| format!("the replica listed as {pod} calls itself {}", it.pod))
         .collect();

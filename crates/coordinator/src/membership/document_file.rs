@@ -134,21 +134,25 @@ fn read_document<D: Document>(path: &Path) -> Result<Option<(D, StoreVersion)>, 
 }
 
 fn replace<D: Document>(path: &Path, document: &D) -> Result<SwapOutcome, ConfigStoreError> {
-    let new_path = beside(path, "new");
-    let write = || {
-        let mut file = File::create(&new_path)?;
-        file.write_all(&document.to_json())?;
-        file.sync_all()?;
-        fs::rename(&new_path, path)?;
-        // The rename survives a crash only once the folder is synced.
-        let folder = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-        version(document, &file)
-    };
-    let version = write().map_err(|error| problem("replace", path, error))?;
+    let replaced = replace_file(path, &document.to_json());
+    let version = replaced.and_then(|file| version(document, &file));
+    let version = version.map_err(|error| problem("replace", path, error))?;
     Ok(SwapOutcome::Swapped(version))
+}
+
+/// Replaces a file as a whole, durably: a crash leaves the old content or the new one.
+pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<File> {
+    let new_path = beside(path, "new");
+    let mut file = File::create(&new_path)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&new_path, path)?;
+    // The rename survives a crash only once the folder is synced.
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(file)
 }
 
 /// The path with an extension added: `config.json` has `config.json.lock` beside it.

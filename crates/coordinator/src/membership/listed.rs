@@ -1,13 +1,13 @@
 //! What people ask for where there is no StatefulSet: a number in a file, of listed replicas.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::document_file::beside;
+use super::document_file::{beside, replace_file};
 use super::{News, ScaleRefused, Workload};
 
 /// The first so many of a list of pods, as a file says that the coordinators of one machine share.
@@ -22,6 +22,11 @@ impl ListedWorkload {
     pub fn new(pods: Vec<String>, file: impl Into<PathBuf>) -> Self {
         let file = file.into();
         Self { pods, file }
+    }
+
+    /// The wanted ones among `pods`, their number in the file beside that of the config.
+    pub fn beside(config_file: &Path, pods: Vec<String>) -> Self {
+        Self::new(pods, beside(config_file, "size"))
     }
 
     /// The size that was asked for last; `None` when nobody ever did, or it cannot be read.
@@ -42,11 +47,7 @@ impl ListedWorkload {
     }
 
     fn write(&self, size: usize) -> std::io::Result<()> {
-        let beside = beside(&self.file, "new");
-        let mut file = fs::File::create(&beside)?;
-        writeln!(file, "{size}")?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.file)
+        replace_file(&self.file, format!("{size}\n").as_bytes()).map(drop)
     }
 }
 

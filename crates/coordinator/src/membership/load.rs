@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use quorate_register::{Config, HeldConfig};
 use tokio::time::timeout;
 
 use super::activation::{Proof, prove_active};
 use super::bootstrap::record_active;
+use super::identities::identities;
 use super::{ConfigStore, Directory, Membership, StoredConfig};
 
 /// Why no config is operated under yet: one sentence for readiness and logs.
@@ -158,20 +158,11 @@ async fn held_by_replicas(
     limit: Duration,
     problems: &mut Vec<String>,
 ) -> Vec<(String, HeldConfig)> {
-    let pods = directory.pods();
-    let answers = join_all(pods.iter().map(|pod| async move {
-        let replica = directory.pod(pod)?;
-        Some(timeout(limit, replica.identify(limit)).await)
-    }));
     let mut found = Vec::new();
-    for (pod, answer) in pods.iter().zip(answers.await) {
+    for (pod, answer) in identities(directory, limit).await {
         match answer {
-            Some(Ok(Ok(identity))) => {
-                found.extend(identity.config.map(|held| (pod.clone(), held)));
-            }
-            Some(Ok(Err(error))) => problems.push(format!("{pod}: {error}")),
-            Some(Err(_)) => problems.push(format!("{pod}: no answer")),
-            None => problems.push(format!("{pod}: no address is known")),
+            Ok(identity) => found.extend(identity.config.map(|held| (pod, held))),
+            Err(problem) => problems.push(format!("{pod}: {problem}")),
         }
     }
     found

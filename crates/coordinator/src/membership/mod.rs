@@ -18,6 +18,7 @@ mod document;
 mod document_file;
 mod file_counters;
 mod file_store;
+mod identities;
 mod listed;
 mod load;
 mod recover;

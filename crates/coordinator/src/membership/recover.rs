@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use quorate_register::config::TransitionError;
 use quorate_register::{Config, Entropy, Identity, Member, MemberSet};
-use tokio::time::timeout;
 
+use super::identities::identities;
 use super::{ConfigStore, ConfigStoreError, Directory, Proof, SwapOutcome, prove_active};
 
 /// Why a config was not made anew.
@@ -85,8 +84,14 @@ pub async fn recover(
     force_data_loss: bool,
 ) -> Result<Recovered, RecoverError> {
     let stored = store.read().await?;
+    let mut found = Vec::new();
     let mut problems = Vec::new();
-    let found = identities(directory, limit, &mut problems).await;
+    for (pod, answer) in identities(directory, limit).await {
+        match answer {
+            Ok(identity) => found.push((pod, identity)),
+            Err(problem) => problems.push(format!("{pod}: {problem}")),
+        }
+    }
     let (highest, split) = highest(&found, &problems)?;
     if let Some(stored) = &stored
         && !split
@@ -129,29 +134,6 @@ pub async fn recover(
         Proof::Active | Proof::Superseded(_) => Ok(Recovered { config, lost }),
         Proof::Unproven(problems) => Err(RecoverError::NotActive(problems)),
     }
-}
-
-async fn identities(
-    directory: &dyn Directory,
-    limit: Duration,
-    problems: &mut Vec<String>,
-) -> Vec<(String, Identity)> {
-    let pods = directory.pods();
-    let answers = join_all(pods.iter().map(|pod| async move {
-        let replica = directory.pod(pod).ok_or("no address is known".to_owned())?;
-        match timeout(limit, replica.identify(limit)).await {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_) => Err("no answer".to_owned()),
-        }
-    }));
-    let mut found = Vec::new();
-    for (pod, answer) in pods.iter().zip(answers.await) {
-        match answer {
-            Ok(identity) => found.push((pod.clone(), identity)),
-            Err(problem) => problems.push(format!("{pod}: {problem}")),
-        }
-    }
-    found
 }
 
 /// The highest config, and whether the replicas are split over several of which none can become
