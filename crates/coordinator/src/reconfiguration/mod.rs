@@ -11,18 +11,18 @@
 //! the compare-and-swap of exactly the version that was acted on, and on activation at the
 //! replicas; never on who drives, or on time.
 
+mod looking;
 mod metrics;
 mod plan;
 mod progress;
 mod relation;
+mod telling;
 mod transfer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::join_all;
 use parking_lot::Mutex;
 use quorate_register::config::TransitionError;
 use quorate_register::mutation::{Mutation, active};
@@ -37,8 +37,8 @@ pub use transfer::{TransferError, TransferOptions};
 
 use crate::live::LiveCounts;
 use crate::membership::{
-    AdmissionState, ConfigStore, ConfigStoreError, Directory, Membership, News, Proof,
-    StoredConfig, SwapOutcome, Workload, prove_active, record_active,
+    ConfigStore, ConfigStoreError, Directory, Membership, Proof, StoredConfig, SwapOutcome,
+    Workload, prove_active, record_active,
 };
 use crate::repair::RepairStatus;
 use relation::Relation;
@@ -430,95 +430,6 @@ impl Reconfigurer {
         }
     }
 
-    /// Whether all members that can be repaired were found in step under this config.
-    fn is_repaired(&self, config: &Config) -> bool {
-        let Some(repair) = &self.parts.repair else {
-            return true;
-        };
-        let status = repair.borrow();
-        let same = status.config.is_some_and(|(_, id)| id == config.id());
-        let mut members = status.members.iter();
-        same && members.all(|member| member.in_step.is_some() || member.problem.is_some())
-    }
-
-    /// Ends the disks that were members and are in no group any more: they are wiped, and may join
-    /// again as new ones. `config` is active, and was just read from the store. `true` when there
-    /// was one.
-    async fn retire(&self, config: &Arc<Config>, seen: &[Seen]) -> bool {
-        let left = |seen: &&Seen| {
-            let retired = config.parts().retired.contains(&seen.replica_id);
-            !config.lists(seen.replica_id) && (!seen.virgin || retired)
-        };
-        let mut any = false;
-        for seen in seen.iter().filter(left) {
-            let Some(replica) = self.directory().pod(&seen.pod) else {
-                continue;
-            };
-            let limit = self.parts.options.probe_limit;
-            let retiring = replica.retire(seen.replica_id, config, limit);
-            match timeout(limit, retiring).await {
-                Ok(Ok(())) => {
-                    any = true;
-                    let (pod, id) = (&seen.pod, seen.replica_id);
-                    self.announce(
-                        "ReplicaRetired",
-                        false,
-                        format!("{pod}: replica {id} is no member any more, and its disk is wiped"),
-                    );
-                }
-                Ok(Err(error)) => {
-                    tracing::debug!(pod = seen.pod, %error, "a replica was not retired");
-                }
-                Err(_) => tracing::debug!(pod = seen.pod, "a replica was not retired in time"),
-            }
-        }
-        any
-    }
-
-    /// The disks in all pods that are known or wanted.
-    async fn look(&self, wanted: Option<&[String]>, config: &Config) -> Vec<Seen> {
-        let directory = self.directory();
-        let mut pods = pods(&config.parts().current);
-        pods.extend(wanted.into_iter().flatten().cloned());
-        pods.extend(directory.pods());
-        pods.sort_unstable();
-        pods.dedup();
-        let limit = self.parts.options.probe_limit;
-        let answers = pods
-            .into_iter()
-            .map(|pod| look_at(directory, pod, limit).boxed());
-        let answers: Vec<_> = answers.collect();
-        join_all(answers).await.into_iter().flatten().collect()
-    }
-
-    /// Members whose disks are old copies, which serve nothing.
-    fn amnesiacs(&self, config: &Config) -> Vec<ReplicaId> {
-        let admissions = self.parts.membership.admissions();
-        let admissions = admissions.borrow();
-        let found = admissions.pods.iter();
-        let amnesiacs = found.filter(|found| matches!(found.state, AdmissionState::Amnesiac(_)));
-        let listed = amnesiacs.map(|found| found.replica_id);
-        listed.filter(|&id| config.lists(id)).collect()
-    }
-
-    /// Which of the disks in a member's place were there for long enough, and which of the members
-    /// were found to be old copies for as long.
-    fn settled(&self, config: &Config, seen: &[Seen]) -> Vec<ReplicaId> {
-        let now = Instant::now();
-        let strangers = seen.iter().filter(|seen| !config.lists(seen.replica_id));
-        let mut strangers: Vec<_> = strangers.map(|seen| seen.replica_id).collect();
-        strangers.extend(self.amnesiacs(config));
-        let delay = self.parts.options.swap_delay;
-        let noticed = &mut *self.noticed.lock();
-        noticed.strangers.retain(|id, _| strangers.contains(id));
-        noticed.leaving.retain(|&id| config.lists(id));
-        let mut since = |id: &ReplicaId| *noticed.strangers.entry(*id).or_insert(now);
-        strangers
-            .into_iter()
-            .filter(|id| now - since(id) >= delay)
-            .collect()
-    }
-
     fn joint_since(&self, id: ConfigId) -> Instant {
         let joint = &mut self.noticed.lock().joint;
         match joint {
@@ -530,122 +441,6 @@ impl Reconfigurer {
     fn directory(&self) -> &dyn Directory {
         &**self.parts.membership.directory()
     }
-
-    fn show(&self, step: Step, joint: &Config) {
-        let (from, to) = (pods(&joint.parts().current), next_pods(joint));
-        self.parts.metrics.at(step);
-        self.progress.send_modify(|progress| {
-            if step != Step::Finishing && step != Step::Aborting {
-                (progress.keys, progress.bytes) = (0, 0);
-            }
-            progress.step = step;
-            progress.blocked = None;
-            (progress.from, progress.to) = (from, to);
-        });
-    }
-
-    fn ended(&self, ending: Ending, config: &Config, since: Instant) {
-        self.parts.metrics.ended(ending);
-        self.parts.metrics.at(Step::Idle);
-        let keys = self.progress.borrow().keys;
-        let last = LastChange {
-            ending,
-            epoch: config.epoch(),
-            keys,
-            took: since.elapsed(),
-        };
-        self.progress.send_modify(|progress| {
-            progress.step = Step::Idle;
-            progress.last = Some(last);
-        });
-        let members = pods(&config.parts().current).join(", ");
-        let (reason, message) = match ending {
-            Ending::Finished => (
-                "ChangeFinished",
-                format!(
-                    "the members are {members} at epoch {}; {keys} keys were transferred",
-                    config.epoch()
-                ),
-            ),
-            Ending::Aborted => (
-                "ChangeAborted",
-                format!(
-                    "the change was given up, since too few of the new members answer; the members are {members} at epoch {}",
-                    config.epoch()
-                ),
-            ),
-        };
-        self.announce(reason, ending == Ending::Aborted, message);
-    }
-
-    /// Tells why nothing goes on, once per reason.
-    fn explain(&self, error: &ChangeError) {
-        let blocked = match error {
-            ChangeError::Blocked(blocked) => blocked.clone(),
-            // The next look finds out what the other one did.
-            ChangeError::Conflict => return,
-            ChangeError::Store(_) => Blocked::new("config_store", error.to_string()),
-            ChangeError::NotActive { .. } => Blocked::new("not_active", error.to_string()),
-            ChangeError::Transfer(_) => Blocked::new("transfer", error.to_string()),
-            ChangeError::Transition(_) => Blocked::new("invalid", error.to_string()),
-        };
-        self.say_blocked(Some(&blocked));
-        self.progress
-            .send_modify(|progress| progress.blocked = Some(blocked));
-    }
-
-    fn say_blocked(&self, blocked: Option<&Blocked>) {
-        self.parts
-            .metrics
-            .blocked(blocked.map(|blocked| blocked.reason));
-        let message = blocked.map_or("", |blocked| &blocked.message);
-        let said = &mut self.noticed.lock().said;
-        if *said == message {
-            return;
-        }
-        message.clone_into(said);
-        if let Some(blocked) = blocked {
-            self.announce("ChangeBlocked", true, blocked.message.clone());
-        }
-    }
-
-    fn announce(&self, reason: &'static str, warning: bool, message: String) {
-        match warning {
-            true => tracing::warn!(reason, message, "membership"),
-            false => tracing::info!(reason, message, "membership"),
-        }
-        self.parts.workload.announce(&News {
-            reason,
-            warning,
-            message,
-        });
-    }
-}
-
-impl transfer::Observer for Reconfigurer {
-    fn transferred(&self, keys: u64, bytes: u64) {
-        self.parts.metrics.transferred(keys);
-        self.progress.send_modify(|progress| {
-            progress.keys += keys;
-            progress.bytes += bytes;
-        });
-    }
-
-    fn busy(&self) -> bool {
-        self.parts.live.snapshot().operations > 0
-    }
-}
-
-/// The disk in a pod, if it answers in time.
-async fn look_at(directory: &dyn Directory, pod: String, limit: Duration) -> Option<Seen> {
-    let replica = directory.pod(&pod)?;
-    let identity = timeout(limit, replica.identify(limit)).await.ok()?.ok()?;
-    Some(Seen {
-        pod,
-        replica_id: identity.replica_id,
-        virgin: identity.cluster_id.is_none(),
-        admitted: identity.admitted,
-    })
 }
 
 fn pods(members: &[Member]) -> Vec<String> {
