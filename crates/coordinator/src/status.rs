@@ -7,7 +7,7 @@ use quorate_register::{ClusterId, ConfigId, Epoch, Identity, ReplicaError, Repli
 use tokio::time::{Instant, timeout};
 
 use crate::Coordinator;
-use crate::membership::Target;
+use crate::membership::{Location, Target};
 
 /// The config and how its members answer.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct MemberStatus {
     pub replica_id: ReplicaId,
     /// Where it is reached.
     pub address: Option<String>,
+    /// Where its pod runs.
+    pub location: Location,
     /// Whether it is of the current group.
     pub current: bool,
     /// Whether it is of the next group.
@@ -70,6 +72,7 @@ impl Coordinator {
                 pod: target.pod.to_string(),
                 replica_id,
                 address: self.membership().directory().address(&target.pod),
+                location: self.membership().directory().location(&target.pod),
                 current: is_in(&parts.current, replica_id),
                 next: parts
                     .next

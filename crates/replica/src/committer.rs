@@ -216,11 +216,11 @@ impl<S: Store> Committer<S> {
 
     /// The refusal for writes when the disk is nearly full.
     fn check_space(&self) -> Result<Option<ReplicaError>, StoreError> {
-        let free_bytes = self.state.store.free_bytes()?;
-        let full = free_bytes < self.reserved_bytes;
-        self.state.metrics.disk(free_bytes, full);
+        let space = self.state.store.space()?;
+        let full = space.free_bytes < self.reserved_bytes;
+        self.state.metrics.disk(space, full);
         Ok(full.then_some(ReplicaError::DiskFull {
-            free_bytes,
+            free_bytes: space.free_bytes,
             reserved_bytes: self.reserved_bytes,
         }))
     }

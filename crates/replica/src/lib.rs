@@ -38,4 +38,4 @@ pub use metrics::ReplicaMetrics;
 pub use process::{Committing, Disk, RunningReplica, start};
 pub use queue::CommitLimits;
 pub use run::{RunError, observe, open, run, serve};
-pub use store::{Store, StoreError};
+pub use store::{Space, Store, StoreError};

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{DiskBoots, HeldConfig, Key, Page, PageRequest, Pair, bucket_of};
 
-use crate::{Store, StoreError};
+use crate::{Space, Store, StoreError};
 
 /// The disk under a [`MemoryStore`]: it outlives the store, as a disk outlives a process.
 #[derive(Debug, Default)]
@@ -216,8 +216,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn free_bytes(&self) -> Result<u64, StoreError> {
-        Ok(self.disk.contents.lock().free_bytes.unwrap_or(u64::MAX))
+    fn space(&self) -> Result<Space, StoreError> {
+        Ok(Space {
+            free_bytes: self.disk.contents.lock().free_bytes.unwrap_or(u64::MAX),
+            capacity_bytes: u64::MAX,
+        })
     }
 
     fn keys(&self) -> u64 {

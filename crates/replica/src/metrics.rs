@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 use quorate_register::HeldConfig;
-use quorate_runtime::metrics::registered;
+use quorate_runtime::metrics::{Registrar, registered};
+
+use crate::store::Space;
 
 /// The metrics of one replica, each with its pod's name as the label `member`, so that the
 /// replicas of one process (`quorate dev`) stay apart. Clones are the same metrics.
@@ -20,6 +22,7 @@ pub struct ReplicaMetrics {
     keys: IntGauge,
     bytes: IntGauge,
     free_bytes: IntGauge,
+    capacity_bytes: IntGauge,
     epoch: IntGauge,
     violations: IntCounterVec,
     disk_full: Arc<AtomicBool>,
@@ -30,7 +33,7 @@ impl ReplicaMetrics {
     ///
     /// # Errors
     /// When the registry has metrics of that replica already.
-    pub fn new(registry: &Registry, pod: &str) -> Result<Self, prometheus::Error> {
+    pub fn new(registry: &impl Registrar, pod: &str) -> Result<Self, prometheus::Error> {
         let opts = |name: &str, help: &str| Opts::new(name, help).const_label("member", pod);
         let histogram = |name: &str, help: &str, buckets: Vec<f64>| {
             let opts = HistogramOpts::from(opts(name, help)).buckets(buckets);
@@ -82,6 +85,10 @@ impl ReplicaMetrics {
                 "quorate_store_free_bytes",
                 "Bytes the file system has left for the store.",
             )?,
+            capacity_bytes: gauge(
+                "quorate_store_capacity_bytes",
+                "Bytes of the file system the store is on.",
+            )?,
             epoch: registered(
                 registry,
                 IntGauge::with_opts(both_roles(
@@ -128,8 +135,9 @@ impl ReplicaMetrics {
         self.commit_duration.observe(took.as_secs_f64());
     }
 
-    pub(crate) fn disk(&self, free_bytes: u64, full: bool) {
-        self.free_bytes.set(saturate(free_bytes));
+    pub(crate) fn disk(&self, space: Space, full: bool) {
+        self.free_bytes.set(saturate(space.free_bytes));
+        self.capacity_bytes.set(saturate(space.capacity_bytes));
         self.disk_full.store(full, Ordering::Relaxed);
     }
 

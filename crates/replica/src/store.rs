@@ -24,6 +24,15 @@ pub enum StoreError {
     },
 }
 
+/// What a file system has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that may still be written.
+    pub free_bytes: u64,
+    /// Bytes in all.
+    pub capacity_bytes: u64,
+}
+
 /// The pairs and the config of one replica.
 ///
 /// One committer at a time calls [`commit`](Self::commit) and
@@ -82,11 +91,11 @@ pub trait Store: Send + Sync + 'static {
     /// Any error is fatal.
     fn mark_retired(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// How many bytes the file system has left for this store.
+    /// What the file system has for this store.
     ///
     /// # Errors
     /// When the file system does not say.
-    fn free_bytes(&self) -> Result<u64, StoreError>;
+    fn space(&self) -> Result<Space, StoreError>;
 
     /// How many keys there are, tombstones included, approximately.
     fn keys(&self) -> u64;
@@ -131,8 +140,8 @@ impl<S: Store> Store for Arc<S> {
         (**self).mark_retired()
     }
 
-    fn free_bytes(&self) -> Result<u64, StoreError> {
-        (**self).free_bytes()
+    fn space(&self) -> Result<Space, StoreError> {
+        (**self).space()
     }
 
     fn keys(&self) -> u64 {

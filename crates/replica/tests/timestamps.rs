@@ -10,7 +10,7 @@ use quorate_register::{
     Replica, ReplicaId, Timestamp, Write,
 };
 use quorate_replica::memory::{MemoryDisk, MemoryStore};
-use quorate_replica::{LocalReplica, ReplicaMetrics, ReplicaOptions, Store, StoreError};
+use quorate_replica::{LocalReplica, ReplicaMetrics, ReplicaOptions, Space, Store, StoreError};
 
 const OWN: ReplicaId = ReplicaId::from_bytes([1; 16]);
 const LIMIT: Duration = Duration::from_secs(10);
@@ -55,8 +55,8 @@ impl Store for Counting {
         self.store.mark_retired().await
     }
 
-    fn free_bytes(&self) -> Result<u64, StoreError> {
-        self.store.free_bytes()
+    fn space(&self) -> Result<Space, StoreError> {
+        self.store.space()
     }
 
     fn keys(&self) -> u64 {

@@ -1,17 +1,27 @@
 //! The metrics every program has, in a registry that it passes in.
 
+mod catalog;
+mod machine;
+
+pub use catalog::{Catalog, Family, Registrar};
+
 use prometheus::core::Collector;
-use prometheus::{IntGaugeVec, Opts, Registry};
+use prometheus::{IntGaugeVec, Opts};
 
 use crate::BuildInfo;
+use machine::Machine;
 
 /// Registers `quorate_build_info{version,revision}` (always 1; an unknown revision is
-/// `unknown`) and, on Linux, the usual `process_*` metrics: processor seconds, resident
-/// and virtual bytes, open and maximal descriptors, threads, start time.
+/// `unknown`), the memory limit, the state of the tokio runtime, and, on Linux, the usual
+/// `process_*` metrics: processor seconds, resident and virtual bytes, open and maximal
+/// descriptors, threads, start time.
 ///
 /// # Errors
 /// The registry already has them: register once per process, not once per role.
-pub fn register(registry: &Registry, build: &BuildInfo) -> Result<(), prometheus::Error> {
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn register(registry: &impl Registrar, build: &BuildInfo) -> Result<(), prometheus::Error> {
     let options = Opts::new(
         "quorate_build_info",
         "Version and git revision of the program; always 1.",
@@ -20,6 +30,8 @@ pub fn register(registry: &Registry, build: &BuildInfo) -> Result<(), prometheus
     let labels = [build.version, build.revision.unwrap_or("unknown")];
     info.with_label_values(&labels).set(1);
     registry.register(Box::new(info))?;
+    let runtime = tokio::runtime::Handle::current().metrics();
+    registry.register(Box::new(Machine::new(runtime)?))?;
     #[cfg(target_os = "linux")]
     registry.register(Box::new(
         prometheus::process_collector::ProcessCollector::for_self(),
@@ -31,7 +43,7 @@ pub fn register(registry: &Registry, build: &BuildInfo) -> Result<(), prometheus
 ///
 /// # Errors
 /// The registry already has one of that name and those labels.
-pub fn registered<C>(registry: &Registry, collector: C) -> Result<C, prometheus::Error>
+pub fn registered<C>(registry: &impl Registrar, collector: C) -> Result<C, prometheus::Error>
 where
     C: Collector + Clone + 'static,
 {
@@ -41,10 +53,12 @@ where
 
 #[cfg(test)]
 mod tests {
+    use prometheus::Registry;
+
     use super::*;
 
-    #[test]
-    fn the_build_and_the_process_are_described() {
+    #[tokio::test]
+    async fn the_build_and_the_process_are_described() {
         let registry = Registry::new();
         let build = BuildInfo {
             name: "quorate-test",
@@ -57,12 +71,14 @@ mod tests {
             .expect("names and labels are valid");
         let line = "quorate_build_info{revision=\"abc\",version=\"1.2.3\"} 1\n";
         assert!(text.contains(line), "{text}");
+        assert!(text.contains("\nquorate_workers 1\n"), "{text}");
+        assert!(text.contains("\nquorate_memory_limit_bytes "), "{text}");
         #[cfg(target_os = "linux")]
         assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
     }
 
-    #[test]
-    fn registering_twice_is_an_error() {
+    #[tokio::test]
+    async fn registering_twice_is_an_error() {
         let registry = Registry::new();
         let build = BuildInfo::new("quorate-test", "1.2.3");
         register(&registry, &build).expect("the registry is empty");

@@ -14,7 +14,7 @@ use super::access::ApiAccess;
 use super::endpoints::EndpointIndex;
 use super::follow::{Contact, Followed, Sink};
 use super::followed_replica::FollowedReplica;
-use crate::membership::Directory;
+use crate::membership::{Directory, Location};
 
 /// Makes the way to the replica at an address; it connects when it is first used.
 pub type Connect = Arc<dyn Fn(SocketAddr) -> Arc<dyn Replica> + Send + Sync>;
@@ -163,5 +163,9 @@ impl Directory for KubernetesDirectory {
         let state = self.state.lock();
         let address = state.replicas.get(pod)?.address()?;
         Some(address.to_string())
+    }
+
+    fn location(&self, pod: &str) -> Location {
+        self.state.lock().index.location(pod)
     }
 }

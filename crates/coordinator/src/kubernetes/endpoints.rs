@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 
+use crate::membership::Location;
+
 /// The slices of one Service, joined by pod. A pod may be in several: one for each family of
 /// addresses, and for a moment in an old one and a new one.
 #[derive(Debug, Default)]
@@ -18,6 +20,7 @@ struct Place {
     pod: String,
     address: IpAddr,
     terminating: bool,
+    location: Location,
 }
 
 impl EndpointIndex {
@@ -59,6 +62,14 @@ impl EndpointIndex {
         }
         pods
     }
+
+    /// Where a pod runs: where it stays, if it moves.
+    pub fn location(&self, pod: &str) -> Location {
+        let places = self.slices.values().flatten();
+        let places = places.filter(|place| place.pod == pod);
+        let best = places.min_by_key(|place| (place.terminating, place.address));
+        best.map(|place| place.location.clone()).unwrap_or_default()
+    }
 }
 
 /// Readiness is not asked for: a replica that is not ready, because it catches up or no
@@ -70,6 +81,10 @@ fn places(endpoint: &Endpoint) -> impl Iterator<Item = Place> {
         .and_then(|target| target.name.clone());
     let conditions = endpoint.conditions.as_ref();
     let terminating = conditions.and_then(|it| it.terminating).unwrap_or(false);
+    let location = Location {
+        zone: endpoint.zone.clone().unwrap_or_default(),
+        node: endpoint.node_name.clone().unwrap_or_default(),
+    };
     // An address of a slice of names, which a Service of pods never has, is none.
     let addresses = endpoint.addresses.iter().filter_map(|it| it.parse().ok());
     addresses.filter_map(move |address| {
@@ -77,6 +92,7 @@ fn places(endpoint: &Endpoint) -> impl Iterator<Item = Place> {
             pod: pod.clone()?,
             address,
             terminating,
+            location: location.clone(),
         })
     })
 }
@@ -134,6 +150,20 @@ mod tests {
         ending["conditions"] = json!({"ready": false, "terminating": true});
         let index = index(vec![slice("a", "IPv4", &[ending, starting])]);
         assert_eq!(told(&index), "r-0=10.0.0.9+10.0.0.1");
+    }
+
+    #[test]
+    fn a_pod_runs_where_it_stays() {
+        let mut old = endpoint("r-0", "10.0.0.1");
+        old["conditions"] = json!({"terminating": true});
+        old["zone"] = json!("a");
+        let mut new = endpoint("r-0", "10.0.0.9");
+        new["zone"] = json!("b");
+        new["nodeName"] = json!("n-1");
+        let index = index(vec![slice("a", "IPv4", &[old, new])]);
+        let location = index.location("r-0");
+        assert_eq!((&*location.zone, &*location.node), ("b", "n-1"));
+        assert_eq!(index.location("r-1"), Location::default());
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! What a coordinator counts of its dealings with the Kubernetes API.
 
-use prometheus::{
-    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
-use quorate_runtime::metrics::registered;
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use quorate_runtime::metrics::{Registrar, registered};
 
 /// The series; clones share them.
 #[derive(Debug, Clone)]
@@ -21,7 +19,7 @@ impl KubernetesMetrics {
     ///
     /// # Errors
     /// When the registry has them already.
-    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn new(registry: &impl Registrar) -> Result<Self, prometheus::Error> {
         let this = Self {
             calls: registered(
                 registry,

@@ -25,6 +25,20 @@ pub trait Directory: Send + Sync {
 
     /// The address a pod is reached at, for people.
     fn address(&self, pod: &str) -> Option<String>;
+
+    /// Where a pod runs, for people.
+    fn location(&self, _pod: &str) -> Location {
+        Location::default()
+    }
+}
+
+/// Where a pod runs; empty where that is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Location {
+    /// The zone of its node.
+    pub zone: String,
+    /// Its node.
+    pub node: String,
 }
 
 /// Replicas at fixed places: a list of addresses, this process, or both.

@@ -42,7 +42,7 @@ pub use boot_judgement::{Amnesia, BootJudgement, DiskFacts, judge_boot};
 pub(crate) use bootstrap::record_active;
 pub use bootstrap::{BootstrapError, bootstrap};
 pub use config_store::{ConfigStore, ConfigStoreError, StoreVersion, StoredConfig, SwapOutcome};
-pub use directory::{Directory, FixedDirectory, Nowhere};
+pub use directory::{Directory, FixedDirectory, Location, Nowhere};
 pub use document::{ConfigDocument, InvalidDocument};
 pub use file_counters::FileBootCounters;
 pub use file_store::FileConfigStore;

@@ -3,13 +3,16 @@
 mod observers;
 mod series;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
 use quorate_register::{Config, majority};
-use quorate_runtime::metrics::registered;
+use quorate_runtime::metrics::{Registrar, registered};
 
 pub(crate) use observers::{AttemptObserver, OperationObserver, PhaseObserver};
 pub(crate) use series::MemberSeries;
@@ -30,7 +33,10 @@ pub struct CoordinatorMetrics {
     requests: IntCounterVec,
     request_duration: HistogramVec,
     retries: IntCounterVec,
+    /// By [`Phase`].
+    quorum_reached: Arc<[IntCounter; 2]>,
     quorum_missed: IntCounterVec,
+    slowest_write: Histogram,
     fast_path_hits: IntCounter,
     fast_path_misses: IntCounter,
     /// By [`GivenUp`].
@@ -50,7 +56,7 @@ impl CoordinatorMetrics {
     ///
     /// # Errors
     /// When the registry has them already.
-    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn new(registry: &impl Registrar) -> Result<Self, prometheus::Error> {
         // 50 us to 26 s: below is measurement noise, above every deadline.
         let buckets = prometheus::exponential_buckets(0.000_05, 2.0, 20)?;
         let counter = |name: &str, help: &str, labels: &[&str]| {
@@ -90,6 +96,12 @@ impl CoordinatorMetrics {
             "Requests to replicas that were given up, by the reason.",
             &["reason"],
         )?;
+        let quorum_reached = counter(
+            "quorate_quorum_reached_total",
+            "Rounds in which a quorum answered, by phase.",
+            &["phase"],
+        )?;
+        let reached = |phase: Phase| quorum_reached.with_label_values(&[phase.name()]);
         let given_up = |reason: GivenUp| cancelled_attempts.with_label_values(&[reason.name()]);
         let this = Self {
             operations,
@@ -112,6 +124,17 @@ impl CoordinatorMetrics {
                 "quorate_retries_total",
                 "Requests to replicas that were made again, by the reason.",
                 &["member", "method", "reason"],
+            )?,
+            quorum_reached: Arc::new([Phase::Read, Phase::Write].map(reached)),
+            slowest_write: registered(
+                registry,
+                Histogram::with_opts(
+                    HistogramOpts::new(
+                        "quorate_slowest_write_duration_seconds",
+                        "Time of a write from its first request until the slowest member answered too; only of writes that all members answered. The phase duration is the time to the majority.",
+                    )
+                    .buckets(buckets.clone()),
+                )?,
             )?,
             quorum_missed: counter(
                 "quorate_quorum_missed_total",
@@ -159,9 +182,9 @@ impl CoordinatorMetrics {
                 IntGaugeVec::new(
                     Opts::new(
                         "quorate_member_info",
-                        "The disk of each member; 1 while it answers, 0 while it does not.",
+                        "The disk of each member and where its pod runs, empty where that is not known; 1 while it answers, 0 while it does not.",
                     ),
-                    &["member", "replica_id"],
+                    &["member", "replica_id", "zone", "node"],
                 )?,
             )?,
             admissions: counter(
@@ -235,6 +258,14 @@ impl CoordinatorMetrics {
         self.cancelled_attempts[reason as usize].inc_by(count as u64);
     }
 
+    pub(crate) fn reached_quorum(&self, phase: Phase) {
+        self.quorum_reached[phase as usize].inc();
+    }
+
+    pub(crate) fn slowest_write(&self, took: Duration) {
+        self.slowest_write.observe(took.as_secs_f64());
+    }
+
     pub(crate) fn missed_quorum(&self, phase: &str, reason: &str) {
         self.quorum_missed.with_label_values(&[phase, reason]).inc();
     }
@@ -266,13 +297,24 @@ impl CoordinatorMetrics {
         );
         margin("next", members().filter(|member| member.next).collect());
         for member in &status.members {
-            let labels = [member.pod.as_str(), &member.replica_id.to_string()];
+            let labels = [
+                member.pod.as_str(),
+                &member.replica_id.to_string(),
+                &member.location.zone,
+                &member.location.node,
+            ];
             let info = self.member_info.with_label_values(&labels);
             info.set(i64::from(member.identity.is_ok()));
         }
     }
 
+    /// Shows the config operated under; members that left take their series along.
     pub(crate) fn operates_under(&self, config: &Config) {
+        let members = config.members().iter();
+        let members: Vec<_> = members.map(|member| member.pod.as_str()).collect();
+        forget_others(&self.requests, &members);
+        forget_others(&self.request_duration, &members);
+        forget_others(&self.retries, &members);
         let parts = config.parts();
         let number = i64::try_from(parts.epoch.number).unwrap_or(i64::MAX);
         self.epoch.set(number);
@@ -282,5 +324,20 @@ impl CoordinatorMetrics {
         };
         members("current", parts.current.len());
         members("next", parts.next.as_ref().map_or(0, Vec::len));
+    }
+}
+
+/// Removes the series whose label `member` is none of these.
+pub(crate) fn forget_others<B: MetricVecBuilder>(series: &MetricVec<B>, members: &[&str]) {
+    for family in series.collect() {
+        for metric in family.get_metric() {
+            let labels = metric.get_label().iter();
+            let labels: HashMap<_, _> = labels.map(|label| (label.name(), label.value())).collect();
+            let left = labels.get("member").is_some_and(|it| !members.contains(it));
+            if left {
+                // Gone already is as well.
+                let _ = series.remove(&labels);
+            }
+        }
     }
 }

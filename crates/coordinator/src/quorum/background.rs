@@ -37,10 +37,18 @@ impl Background {
     }
 
     /// Lets these attempts at one write of so many `bytes` go on while the budget lasts;
-    /// beyond it they are dropped. The operation they belong to is over.
-    pub(crate) fn finish(&self, mut attempts: Pending<()>, bytes: usize, progress: &Progress) {
+    /// beyond it they are dropped. The operation they belong to is over. The write began at
+    /// `began`.
+    pub(crate) fn finish(
+        &self,
+        mut attempts: Pending<()>,
+        bytes: usize,
+        progress: &Progress,
+        began: Instant,
+    ) {
         let count = attempts.len();
         if count == 0 {
+            attempts.all_answered(began);
             return;
         }
         // The attempts share key and value, which therefore count once.
@@ -65,8 +73,9 @@ impl Background {
                 () = all => None,
                 () = sleep_until(deadline) => Some(GivenUp::BackgroundTimeout),
             };
-            if let Some(reason) = reason {
-                attempts.give_up(reason);
+            match reason {
+                Some(reason) => attempts.give_up(reason),
+                None => attempts.all_answered(began),
             }
             drop((guards, writes, bytes));
         });

@@ -8,6 +8,7 @@ use quorate_register::{
     Config, Key, MemberSet, Pair, QuorumCalls, Replies, Timestamp, TimestampsExhausted, Write,
     WriteBack,
 };
+use tokio::time::Instant;
 
 use super::attempts::AttemptContext;
 use super::request::{LocalRead, LocalReadTimestamp, LocalWrite, Request};
@@ -63,6 +64,7 @@ impl Call<'_> {
             );
             match end.await {
                 RoundEnd::Quorum { answers, slower } => {
+                    self.context.metrics.reached_quorum(Phase::Read);
                     slower.give_up(GivenUp::Quorum);
                     return Ok(Replies {
                         config: view.config().clone(),
@@ -83,6 +85,7 @@ impl Call<'_> {
         counted: MemberSet,
     ) -> Result<bool, Failure> {
         let request = LocalWrite(write);
+        let began = Instant::now();
         let end = gather(
             self.context,
             &self.progress,
@@ -93,8 +96,9 @@ impl Call<'_> {
         );
         match end.await {
             RoundEnd::Quorum { slower, .. } => {
+                self.context.metrics.reached_quorum(Phase::Write);
                 self.background
-                    .finish(slower, request.bytes(), &self.progress);
+                    .finish(slower, request.bytes(), &self.progress, began);
                 Ok(true)
             }
             RoundEnd::Impossible => Err(Failure::Impossible),

@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::time::Instant;
+
 use super::Progress;
 use super::attempts::{AttemptContext, Refused};
 
@@ -111,6 +113,11 @@ impl<A> Pending<A> {
             true => Poll::Ready(None),
             false => Poll::Pending,
         }
+    }
+
+    /// Notes that the last one has ended, of a write that began at `began`.
+    pub(super) fn all_answered(&self, began: Instant) {
+        self.context.metrics.slowest_write(began.elapsed());
     }
 
     /// Drops them for this reason.

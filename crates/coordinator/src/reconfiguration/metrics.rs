@@ -1,7 +1,7 @@
 //! What a reconfigurer counts.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use quorate_runtime::metrics::registered;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use quorate_runtime::metrics::{Registrar, registered};
 
 use super::progress::{Ending, Step};
 
@@ -21,7 +21,7 @@ impl ReconfigurationMetrics {
     ///
     /// # Errors
     /// When the registry has them already.
-    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn new(registry: &impl Registrar) -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str| registered(registry, IntCounter::new(name, help)?);
         let gauge_of = |name: &str, help: &str, label: &str| {
             registered(registry, IntGaugeVec::new(Opts::new(name, help), &[label])?)

@@ -1,7 +1,8 @@
 //! What repair counts.
 
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
-use quorate_runtime::metrics::registered;
+use crate::metrics::forget_others;
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts};
+use quorate_runtime::metrics::{Registrar, registered};
 use tokio::time::Instant;
 
 use super::status::RepairStatus;
@@ -24,7 +25,7 @@ impl RepairMetrics {
     ///
     /// # Errors
     /// When the registry has them already.
-    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn new(registry: &impl Registrar) -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str, label: &str| {
             registered(
                 registry,
@@ -92,6 +93,8 @@ impl RepairMetrics {
     pub(super) fn show(&self, status: &RepairStatus, compared_since: Instant) {
         self.lag.reset();
         self.since_in_step.reset();
+        let members: Vec<_> = status.members.iter().map(|it| it.pod.as_str()).collect();
+        forget_others(&self.keys, &members);
         for member in &status.members {
             let labels = [member.pod.as_str()];
             if let Some(buckets) = member.lag_buckets {

@@ -16,7 +16,7 @@ use super::error::failed;
 use super::lock::DirectoryLock;
 use super::shared::{Shared, closed};
 use super::{retirement, stored};
-use crate::{Store, StoreError};
+use crate::{Space, Store, StoreError};
 
 /// The pairs and the config of a replica in a [data directory](super::DataDirectory).
 ///
@@ -167,10 +167,14 @@ impl Store for DiskStore {
         })
     }
 
-    fn free_bytes(&self) -> Result<u64, StoreError> {
+    fn space(&self) -> Result<Space, StoreError> {
         let space = rustix::fs::statvfs(&self.path)
             .map_err(|error| failed("ask for the free space of", &self.path, &error.into()))?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+        Ok(Space {
+            free_bytes: bytes(space.f_bavail),
+            capacity_bytes: bytes(space.f_blocks),
+        })
     }
 
     fn keys(&self) -> u64 {

@@ -51,7 +51,9 @@ fn an_empty_store_has_nothing() {
     assert_eq!(store.keys(), 0);
     commit(store, &[]).unwrap();
     assert_holds(store, &Pairs::new());
-    assert!(store.free_bytes().unwrap() > 0);
+    let space = store.space().unwrap();
+    assert!(space.free_bytes > 0);
+    assert!(space.capacity_bytes >= space.free_bytes, "{space:?}");
 }
 
 #[test]
