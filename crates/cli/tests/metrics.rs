@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use quorate_coordinator::CoordinatorMetrics;
 use quorate_coordinator::kubernetes::KubernetesMetrics;
 use quorate_coordinator::reconfiguration::ReconfigurationMetrics;
 use quorate_coordinator::repair::RepairMetrics;
+use quorate_coordinator::{CanaryMetrics, CoordinatorMetrics};
 use quorate_replica::ReplicaMetrics;
 use quorate_runtime::BuildInfo;
 use quorate_runtime::metrics::{Catalog, Family, register};
@@ -57,6 +57,7 @@ fn sections() -> Vec<Section> {
             text: "Operations of clients, requests to replicas, members, changes of them, and repair. `member` is a replica's pod.",
             families: catalog(&|catalog| {
                 CoordinatorMetrics::new(catalog).unwrap();
+                CanaryMetrics::new(catalog).unwrap();
                 RepairMetrics::new(catalog).unwrap();
                 ReconfigurationMetrics::new(catalog).unwrap();
             }),

@@ -143,6 +143,11 @@ pub struct OperationArgs {
     /// The same while this coordinator has operations in flight.
     #[arg(long, env = "QUORATE_REPAIR_BUSY_RATE", value_name = "KEYS", value_parser = keys_per_second, default_value = "10000")]
     pub repair_busy_rate: u64,
+
+    /// How long this coordinator rests between the operations by which it tests itself: a Set
+    /// and a Get of a key that no client can name.
+    #[arg(long, env = "QUORATE_CANARY_INTERVAL", value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    pub canary_interval: Duration,
 }
 
 /// Times and limits of changes of the members.
@@ -238,6 +243,7 @@ impl OperationArgs {
                 busy_rate: self.repair_busy_rate,
                 ..RepairOptions::default()
             },
+            canary_interval: self.canary_interval,
             ..CoordinatorOptions::default()
         }
     }

@@ -41,6 +41,8 @@ pub struct CoordinatorOptions {
     pub max_value_bytes: usize,
     /// When and how members are repaired.
     pub repair: RepairOptions,
+    /// How long the canary rests between its operations.
+    pub canary_interval: Duration,
 }
 
 impl Default for CoordinatorOptions {
@@ -53,6 +55,7 @@ impl Default for CoordinatorOptions {
             bytes_in_flight: 256 << 20,
             max_value_bytes: 1 << 20,
             repair: RepairOptions::default(),
+            canary_interval: Duration::from_secs(10),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod admission;
 mod args;
+mod canary;
 mod coordinator;
 pub mod kubernetes;
 mod live;
@@ -30,6 +31,7 @@ pub use args::{
     AddressProblem, CoordinatorArgs, MembershipArgs, OperationArgs, ReplicaAddress,
     remote_directory,
 };
+pub use canary::{Canary, CanaryMetrics};
 pub use coordinator::{Coordinator, CoordinatorOptions};
 pub use live::{LiveCounts, LiveSnapshot};
 pub use metrics::CoordinatorMetrics;

@@ -26,7 +26,10 @@ use crate::reconfiguration::{
     ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
 };
 use crate::repair::{RepairMetrics, Repairer, RepairerParts};
-use crate::{Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions, Role};
+use crate::{
+    Canary, CanaryMetrics, Coordinator, CoordinatorArgs, CoordinatorMetrics, CoordinatorOptions,
+    Role,
+};
 
 /// Why a coordinator ends before it is asked to.
 #[derive(Debug, thiserror::Error)]
@@ -189,6 +192,7 @@ pub fn start(
     let membership = Membership::new(parts.directory, entropy.clone(), metrics.clone());
     let membership = Arc::new(membership);
     let repair = parts.options.repair;
+    let canary_interval = parts.options.canary_interval;
     let coordinator = Arc::new(Coordinator::new(
         parts.options,
         membership.clone(),
@@ -206,6 +210,17 @@ pub fn start(
     let (cancel, repairs) = (shutdown.cancel.clone(), repairer.clone());
     shutdown.background.spawn(async move {
         cancel.run_until_cancelled(repairs.run()).await;
+    });
+    let canary = Canary::new(
+        coordinator.clone(),
+        CanaryMetrics::new(&parts.registry)?,
+        canary_interval,
+        &*entropy,
+    );
+    // It stops early: an operation of its own must not hold up those of clients.
+    let cancel = shutdown.draining.clone();
+    shutdown.background.spawn(async move {
+        cancel.run_until_cancelled(canary.run()).await;
     });
     let reconfigurer = parts.agreement.as_ref().map(|agreement| {
         let parts = ReconfigurerParts {

@@ -7,6 +7,9 @@ use bytes::Bytes;
 /// The longest key, in bytes.
 pub const MAX_KEY_BYTES: usize = 1024;
 
+/// What the keys begin with that the store keeps for itself.
+const RESERVED_PREFIX: &[u8] = b"\0quorate/";
+
 /// Why bytes are not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
@@ -36,6 +39,20 @@ impl Key {
         }
     }
 
+    /// A key of the store's own, which no client can name.
+    ///
+    /// # Panics
+    /// When the name is longer than a key may be.
+    pub fn reserved(name: &str) -> Self {
+        let bytes = [RESERVED_PREFIX, name.as_bytes()].concat();
+        Self::new(bytes).expect("the names in this program are short")
+    }
+
+    /// Whether it is one of the store's own.
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(RESERVED_PREFIX)
+    }
+
     /// The same key in memory of its own. A key that arrived over a network shares the buffer
     /// it arrived in, and whoever keeps it for long would keep that too.
     #[must_use]
@@ -58,6 +75,14 @@ impl fmt::Debug for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_the_store_are_told_apart() {
+        assert!(Key::reserved("canary").is_reserved());
+        for bytes in ["quorate/canary", "\0", "\0quorate", "\0other/canary"] {
+            assert!(!Key::new(bytes).unwrap().is_reserved(), "{bytes:?}");
+        }
+    }
 
     #[test]
     fn length_decides() {

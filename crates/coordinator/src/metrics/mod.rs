@@ -14,7 +14,7 @@ use prometheus::{
 use quorate_register::{Config, majority};
 use quorate_runtime::metrics::{Registrar, registered};
 
-pub(crate) use observers::{AttemptObserver, OperationObserver, PhaseObserver};
+pub(crate) use observers::{AttemptObserver, OperationObserver, PhaseObserver, outcome};
 pub(crate) use series::MemberSeries;
 
 use crate::membership::Admissions;

@@ -48,7 +48,7 @@ impl<'a> OperationObserver<'a> {
 }
 
 /// The enumerated value of the label `outcome`.
-fn outcome(error: &OperationError) -> &'static str {
+pub(crate) fn outcome(error: &OperationError) -> &'static str {
     match (error.reason, error.applied) {
         (Reason::InvalidArgument | Reason::RetryRefused | Reason::TimestampsExhausted, _) => {
             "invalid"

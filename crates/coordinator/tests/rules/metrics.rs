@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_coordinator::LiveSnapshot;
+use quorate_coordinator::{Canary, CanaryMetrics, LiveSnapshot};
 use quorate_register::Register;
 use tokio::time::timeout;
 
@@ -152,5 +152,56 @@ async fn how_many_members_may_still_be_lost() {
         assert_eq!(margin(), left);
         assert_eq!(answers("replica-0"), u64::from(lost == 0));
         assert_eq!(answers("replica-2"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_canary_tells_health_and_its_end() {
+    const CANARY: &str = "quorate_canary_operations_total";
+    let cluster = Cluster::new(3).await;
+    let metrics = CanaryMetrics::new(&cluster.registry).unwrap();
+    let interval = Duration::from_secs(10);
+    let coordinator = cluster.coordinator.clone();
+    let canary = Canary::new(coordinator, metrics, interval, &*cluster.random);
+    let running = tokio::spawn(canary.run());
+    tokio::time::sleep(Duration::from_secs(35)).await;
+    for operation in ["set", "get"] {
+        let labels = [("operation", operation), ("outcome", "ok")];
+        assert_eq!(cluster.count(CANARY, &labels), 3, "{operation}");
+    }
+    assert!(since_success(&cluster) < 10.0);
+
+    for replica in &cluster.replicas[1..] {
+        replica.on("local_read_timestamp", Act::Hang);
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    running.abort();
+    assert!(since_success(&cluster) > 30.0);
+    assert!(cluster.count(CANARY, &[("operation", "set"), ("outcome", "not_applied")]) > 1);
+    let violations = "quorate_invariant_violations_total";
+    let stale = [("invariant", "stale_read"), ("role", "coordinator")];
+    assert_eq!(cluster.count(violations, &stale), 0);
+}
+
+fn since_success(cluster: &Cluster) -> f64 {
+    let families = cluster.registry.gather();
+    let name = "quorate_canary_since_success_seconds";
+    let family = families.iter().find(|family| family.name() == name);
+    family.unwrap().get_metric()[0].get_gauge().value()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slowest_member_is_timed_beside_the_majority() {
+    let cluster = Cluster::new(3).await;
+    let set = cluster.coordinator.set(&key("k"), "v".into(), None);
+    set.await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        cluster.count("quorate_slowest_write_duration_seconds", &[]),
+        1
+    );
+    for phase in ["read", "write"] {
+        let reached = cluster.count("quorate_quorum_reached_total", &[("phase", phase)]);
+        assert_eq!(reached, 1, "{phase}");
     }
 }

@@ -89,6 +89,16 @@ pub(crate) fn key(bytes: &Bytes) -> Result<Key, InvalidMessage> {
     key_in("key", bytes)
 }
 
+/// The bytes of a field named `key` as a key that a client may name.
+pub(crate) fn client_key(bytes: &Bytes) -> Result<Key, InvalidMessage> {
+    let key = key(bytes)?;
+    if key.is_reserved() {
+        let problem = "it begins with \\0quorate/, which the store keeps for itself";
+        return Err(InvalidMessage::new("key", problem));
+    }
+    Ok(key)
+}
+
 fn key_in(field: &str, bytes: &Bytes) -> Result<Key, InvalidMessage> {
     // Checked before it is copied.
     let shared = Key::new(bytes.clone()).map_err(|error| InvalidMessage::new(field, error))?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use quorate_register::{Applied, Entry, Key, OperationError, Reason, Version};
 
-use super::{InvalidMessage, detached, key, value};
+use super::{InvalidMessage, client_key, detached, value};
 use crate::deadline::DEFAULT_TIMEOUT;
 use crate::v1::register_exchange_answer::Answer;
 use crate::v1::register_exchange_call::Operation;
@@ -98,12 +98,12 @@ pub(crate) fn exchange_call(
     limits: Limits,
 ) -> Result<RegisterCall, InvalidMessage> {
     let asked = match Operation::try_from(call.operation) {
-        Ok(Operation::Get) => Wanted::Get(key(&call.key)?),
+        Ok(Operation::Get) => Wanted::Get(client_key(&call.key)?),
         Ok(Operation::Set) => {
             let value = detached(value(call.value, limits)?);
-            Wanted::Set(key(&call.key)?, value)
+            Wanted::Set(client_key(&call.key)?, value)
         }
-        Ok(Operation::Delete) => Wanted::Delete(key(&call.key)?),
+        Ok(Operation::Delete) => Wanted::Delete(client_key(&call.key)?),
         Ok(Operation::Unspecified) | Err(_) => {
             let problem = format!("{} is not one this version knows", call.operation);
             return Err(InvalidMessage::new("operation", problem));

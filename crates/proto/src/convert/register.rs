@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use quorate_register::{Entry, Key, Timestamp, Version};
 
-use super::{InvalidMessage, key, value};
+use super::{InvalidMessage, client_key, value};
 use crate::{Limits, v1};
 
 /// The key that a Get asks for.
@@ -11,7 +11,7 @@ use crate::{Limits, v1};
 /// # Errors
 /// [`InvalidMessage`].
 pub fn get(request: &v1::GetRequest) -> Result<Key, InvalidMessage> {
-    key(&request.key)
+    client_key(&request.key)
 }
 
 /// Key and value that a Set asks to write.
@@ -19,7 +19,7 @@ pub fn get(request: &v1::GetRequest) -> Result<Key, InvalidMessage> {
 /// # Errors
 /// [`InvalidMessage`].
 pub fn set(request: v1::SetRequest, limits: Limits) -> Result<(Key, Bytes), InvalidMessage> {
-    Ok((key(&request.key)?, value(request.value, limits)?))
+    Ok((client_key(&request.key)?, value(request.value, limits)?))
 }
 
 /// The key that a Delete asks for.
@@ -27,7 +27,7 @@ pub fn set(request: v1::SetRequest, limits: Limits) -> Result<(Key, Bytes), Inva
 /// # Errors
 /// [`InvalidMessage`].
 pub fn delete(request: &v1::DeleteRequest) -> Result<Key, InvalidMessage> {
-    key(&request.key)
+    client_key(&request.key)
 }
 
 /// 40 bytes, big-endian, so that their order is the order of the writes.

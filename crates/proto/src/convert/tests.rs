@@ -754,3 +754,23 @@ fn a_wanted_page_is_never_larger_than_a_message() {
     let (_, request) = scan::scan(message, limits).unwrap();
     assert_eq!(request.max_bytes, limits.max_message_bytes());
 }
+
+#[test]
+fn clients_name_no_key_of_the_store_and_replicas_take_it() {
+    let reserved = Key::reserved("canary/1");
+    let key = reserved.bytes().clone();
+    let get = super::register::get(&v1::GetRequest { key: key.clone() });
+    let delete = super::register::delete(&v1::DeleteRequest { key: key.clone() });
+    let value = Bytes::new();
+    let set = super::register::set(
+        v1::SetRequest {
+            key: key.clone(),
+            value,
+        },
+        Limits::default(),
+    );
+    for refused in [get.map(drop), delete.map(drop), set.map(drop)] {
+        assert_eq!(refused.unwrap_err().field, "key");
+    }
+    assert_eq!(super::key(&key), Ok(reserved));
+}
