@@ -187,13 +187,14 @@ fn since_success(cluster: &Cluster) -> f64 {
     let families = cluster.registry.gather();
     let name = "quorate_canary_since_success_seconds";
     let family = families.iter().find(|family| family.name() == name);
-    family.unwrap().get_metric()[0].get_gauge().value()
+    family.unwrap().get_metric()[0].get_gauge().get_value()
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_slowest_member_is_timed_beside_the_majority() {
     let cluster = Cluster::new(3).await;
-    let set = cluster.coordinator.set(&key("k"), "v".into(), None);
+    let key = key("k");
+    let set = cluster.coordinator.set(&key, "v".into(), None);
     set.await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(
