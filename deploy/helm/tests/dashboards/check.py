@@ -96,10 +96,10 @@ def run(binaries: Path, folder: Path, dashboards: list, record: Path | None) -> 
 def copied_rules(folder: Path) -> list:
     """The chart's rules with what the chart fills in."""
     filled = {
-        "QUORATE_NAMESPACE": NAMESPACE,
-        "QUORATE_RELEASE": RELEASE,
-        "QUORATE_OBJECTIVE": "0.999",
-        "QUORATE_RUNBOOKS": "https://quorate.example/docs/runbooks",
+        "THE_NAMESPACE": NAMESPACE,
+        "THE_RELEASE": RELEASE,
+        "THE_OBJECTIVE": "0.999",
+        "THE_RUNBOOKS": "https://quorate.example/docs/runbooks",
     }
     copies = []
     for rule in sorted((CHART / "rules").glob("*.yaml")):

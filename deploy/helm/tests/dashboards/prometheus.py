@@ -34,6 +34,7 @@ class Prometheus:
         # JSON is YAML.
         file = folder / "prometheus.yml"
         file.write_text(json.dumps(config, indent=2))
+        self.log = folder / "log"
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [
@@ -43,7 +44,7 @@ class Prometheus:
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--log.level=warn",
             ],
-            stdout=(folder / "log").open("w"),
+            stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,
         )
 
@@ -64,10 +65,13 @@ class Prometheus:
                 targets = self.ask("targets")["activeTargets"]
                 if sum(target["health"] == "up" for target in targets) >= count:
                     return
-            except OSError:
+            except (OSError, RuntimeError):
+                # It is starting: it does not listen, or says 503.
                 pass
             time.sleep(0.2)
-        raise RuntimeError(f"Prometheus did not scrape {count} targets within a minute")
+        raise RuntimeError(
+            f"Prometheus did not scrape {count} targets within a minute: {self.log.read_text()[-2000:]}"
+        )
 
     def label_values(self, selector: str, label: str, start: float, end: float) -> list:
         """What Grafana's label_values gives."""

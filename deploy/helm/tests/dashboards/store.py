@@ -90,6 +90,7 @@ class Store:
             *places,
             f"--config-file={self.config_file}",
             "--repair-interval=1s",
+            "--canary-interval=1s",
             "--abort-after=1h",
         ]
         self.coordinators = [
