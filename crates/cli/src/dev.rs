@@ -16,7 +16,7 @@ use quorate_coordinator::membership::{
 use quorate_coordinator::{Agreement, CoordinatorParts, MembershipArgs, OperationArgs};
 use quorate_register::{Config, MAX_GROUP_MEMBERS, MemberSet};
 use quorate_replica::StoreLimitArgs;
-use quorate_runtime::telemetry::{self, LogArgs};
+use quorate_runtime::telemetry::{self, LogArgs, RecentProblems};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownSettings, SystemEntropy, SystemSignals,
     listener, metrics,
@@ -97,16 +97,21 @@ const BOOTSTRAP_LIMIT: Duration = Duration::from_secs(10);
 /// The text is for the user.
 pub async fn run(args: Args, context: &mut Context) -> anyhow::Result<Exit> {
     let signals = SystemSignals::new()?;
-    let _telemetry = telemetry::init(&args.log)?;
+    let telemetry = telemetry::init(&args.log)?;
     let shutdown = Shutdown::new();
-    let role = serve(args, context, shutdown.clone());
+    let role = serve(args, context, telemetry.recent_problems(), shutdown.clone());
     let ending = shutdown
         .supervise(role, signals, ShutdownSettings::interactive())
         .await?;
     Ok(Exit::from_code(ending.code()))
 }
 
-async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow::Result<()> {
+async fn serve(
+    args: Args,
+    context: &mut Context,
+    recent_problems: RecentProblems,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let registry = Registry::new();
     let build = BuildInfo::new("quorate", env!("CARGO_PKG_VERSION"));
     metrics::register(&registry, &build)?;
@@ -134,6 +139,8 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
         registry,
         readiness: readiness.clone(),
         settings: context.settings.clone(),
+        status: Arc::new(role.clone()),
+        recent_problems,
     };
     shutdown
         .background
@@ -300,7 +307,7 @@ fn introduce(
 Quorate {version}: {replicas} and a coordinator in this process
 
   register  {register}  gRPC, quorate.v1.Register
-  admin     http://{admin}  /metrics /live /ready /info
+  admin     http://{admin}  / /metrics /live /ready /info
   data      {path}
 
 Try in another terminal:

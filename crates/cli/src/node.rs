@@ -7,7 +7,7 @@ use prometheus::Registry;
 use quorate_coordinator::membership::FixedDirectory;
 use quorate_coordinator::{CoordinatorParts, OperationArgs, ReplicaAddress, remote_directory};
 use quorate_replica::{AdmissionArgs, StoreArgs};
-use quorate_runtime::telemetry::{self, LogArgs};
+use quorate_runtime::telemetry::{self, LogArgs, RecentProblems};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownArgs, SystemSignals, listener, metrics,
 };
@@ -82,15 +82,20 @@ pub struct Args {
 /// The text is for the user.
 pub async fn run(args: Args, context: &mut Context) -> anyhow::Result<Exit> {
     let signals = SystemSignals::new()?;
-    let _telemetry = telemetry::init(&args.log)?;
+    let telemetry = telemetry::init(&args.log)?;
     let shutdown = Shutdown::new();
     let phases = args.shutdown.settings();
-    let role = serve(args, context, shutdown.clone());
+    let role = serve(args, context, telemetry.recent_problems(), shutdown.clone());
     let ending = shutdown.supervise(role, signals, phases).await?;
     Ok(Exit::from_code(ending.code()))
 }
 
-async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow::Result<()> {
+async fn serve(
+    args: Args,
+    context: &mut Context,
+    recent_problems: RecentProblems,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let registry = Registry::new();
     let build = BuildInfo::new("quorate", env!("CARGO_PKG_VERSION"));
     metrics::register(&registry, &build)?;
@@ -126,6 +131,8 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
         registry,
         readiness,
         settings: context.settings.clone(),
+        status: Arc::new(role.clone()),
+        recent_problems,
     };
     shutdown
         .background

@@ -12,6 +12,7 @@ use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
     Entropy, Entry, Key, OpId, OperationError, Reason, Register, Version, get, set,
 };
+use quorate_runtime::telemetry::FAILED_OPERATION;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -224,6 +225,7 @@ impl Coordinator {
             }
         };
         let error = error(end, operation.writes(), &call.progress);
+        tracing::debug!(target: FAILED_OPERATION, "{}: {error}", operation.name());
         if let Some(phase) = error.details.get("phase") {
             let reason = error.reason.as_str().to_ascii_lowercase();
             self.context.metrics.missed_quorum(phase, &reason);

@@ -25,6 +25,7 @@ pub mod repair;
 mod role;
 mod run;
 mod status;
+mod status_page;
 mod status_source;
 
 pub use args::{

@@ -8,6 +8,7 @@ use prometheus::Registry;
 use quorate_proto::transport::{self, Routes};
 use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
+use quorate_runtime::telemetry::RecentProblems;
 use quorate_runtime::{
     Admin, BuildInfo, ListenError, Readiness, Shutdown, SystemEntropy, listener, metrics,
 };
@@ -87,6 +88,7 @@ pub struct Agreement {
 pub async fn run(
     args: CoordinatorArgs,
     settings: Value,
+    recent_problems: RecentProblems,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let registry = Registry::new();
@@ -116,6 +118,8 @@ pub async fn run(
         registry,
         readiness,
         settings,
+        status: Arc::new(role.clone()),
+        recent_problems,
     };
     shutdown
         .background

@@ -51,6 +51,8 @@ impl<S: Store> Committer<S> {
     /// process must end: only a new start reads what the disk really has.
     pub async fn run(mut self) -> Result<Ended, StoreError> {
         let mut queued = Vec::with_capacity(self.limits.batch_entries);
+        // So that the space is known before the first write, and does not look like none.
+        self.check_space()?;
         loop {
             if self.receive(&mut queued).await == 0 {
                 return Ok(Ended::Stopped);

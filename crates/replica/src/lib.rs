@@ -26,6 +26,7 @@ mod process;
 mod queue;
 mod run;
 mod state;
+mod status_page;
 mod store;
 
 pub use args::{AdmissionArgs, ReplicaArgs, StoreArgs, StoreLimitArgs};

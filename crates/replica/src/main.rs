@@ -13,10 +13,15 @@ fn main() -> ExitCode {
     let args::Parsed { args, settings } = args::parse::<ReplicaArgs>();
     quorate_runtime::run("quorate-replica", &args.runtime.clone(), async {
         let signals = SystemSignals::new()?;
-        let _telemetry = telemetry::init(&args.log)?;
+        let telemetry = telemetry::init(&args.log)?;
         let shutdown = Shutdown::new();
         let phases = args.shutdown.settings();
-        let role = run(args, settings, shutdown.clone());
+        let role = run(
+            args,
+            settings,
+            telemetry.recent_problems(),
+            shutdown.clone(),
+        );
         let ending = shutdown.supervise(role, signals, phases).await?;
         Ok::<_, Box<dyn Error + Send + Sync>>(ending)
     })

@@ -7,6 +7,7 @@ use quorate_proto::ReplicaService;
 use quorate_proto::transport::{self, Routes};
 use quorate_proto::v1::replica_server;
 use quorate_register::ReplicaId;
+use quorate_runtime::telemetry::RecentProblems;
 use quorate_runtime::{Admin, BuildInfo, Readiness, Shutdown, SystemEntropy, listener, metrics};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -78,7 +79,12 @@ pub fn open(
 ///
 /// # Errors
 /// See [`RunError`]; the text is for the user.
-pub async fn run(args: ReplicaArgs, settings: Value, shutdown: Shutdown) -> Result<(), RunError> {
+pub async fn run(
+    args: ReplicaArgs,
+    settings: Value,
+    recent_problems: RecentProblems,
+    shutdown: Shutdown,
+) -> Result<(), RunError> {
     let registry = Registry::new();
     let build = BuildInfo::new("quorate-replica", env!("CARGO_PKG_VERSION"));
     metrics::register(&registry, &build)?;
@@ -96,6 +102,8 @@ pub async fn run(args: ReplicaArgs, settings: Value, shutdown: Shutdown) -> Resu
         registry,
         readiness,
         settings,
+        status: replica.clone(),
+        recent_problems,
     };
     shutdown
         .background

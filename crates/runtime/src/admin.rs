@@ -2,6 +2,7 @@
 //!
 //! | path | answer |
 //! | --- | --- |
+//! | `/` | the status page, for people: HTML that loads itself again |
 //! | `/metrics` | Prometheus text |
 //! | `/live` | 200 as long as the process can answer at all |
 //! | `/ready` | 200, or 503 and the reason in one line; 503 from the moment of a signal to end |
@@ -11,24 +12,30 @@
 //! connection, a limit on the connections, and a limit on the life of each. It is not for
 //! the open network: there is no authentication.
 
+mod html;
+mod page;
 mod readiness;
 mod routes;
 mod server;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use prometheus::Registry;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use page::{Cell, StatusContent, StatusPage, StatusTable, Tone};
 pub use readiness::Readiness;
 pub use server::{CONNECTION_LIMIT, MAX_CONNECTIONS};
 
+use crate::telemetry::RecentProblems;
 use crate::{BuildInfo, Shutdown};
 
 /// What the admin server tells about.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Admin {
     /// What was built.
     pub build: BuildInfo,
@@ -38,6 +45,11 @@ pub struct Admin {
     pub readiness: watch::Receiver<Readiness>,
     /// The settings, without secrets: [`Parsed::settings`](crate::args::Parsed::settings).
     pub settings: Value,
+    /// What the status page says of the role.
+    pub status: Arc<dyn StatusPage>,
+    /// The last problems, which the status page shows:
+    /// [`TelemetryGuard::recent_problems`](crate::telemetry::TelemetryGuard::recent_problems).
+    pub recent_problems: RecentProblems,
 }
 
 impl Admin {

@@ -1,16 +1,19 @@
 //! What a program tells about itself while it runs: logs, on the standard error.
 
 mod filter;
+mod recent;
 
 use std::io::{self, IsTerminal};
 
 use tracing::Subscriber;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
 pub use filter::{LogFilter, ParseLogFilterError};
+pub use recent::{FAILED_OPERATION, Problem, RecentProblems};
 
 /// The flags of the log.
 #[derive(Debug, Clone, clap::Args)]
@@ -54,7 +57,14 @@ pub enum LogFormat {
 #[derive(Debug)]
 #[must_use = "telemetry ends when the guard is dropped"]
 pub struct TelemetryGuard {
-    _private: (),
+    recent_problems: RecentProblems,
+}
+
+impl TelemetryGuard {
+    /// The last problems of this process.
+    pub fn recent_problems(&self) -> RecentProblems {
+        self.recent_problems.clone()
+    }
 }
 
 /// The process has a subscriber already.
@@ -70,13 +80,20 @@ pub struct TelemetryError(#[from] TryInitError);
 /// It was called before.
 pub fn init(args: &LogArgs) -> Result<TelemetryGuard, TelemetryError> {
     let terminal = io::stderr().is_terminal();
-    subscriber(args, terminal, io::stderr).try_init()?;
-    Ok(TelemetryGuard { _private: () })
+    let recent_problems = RecentProblems::default();
+    subscriber(args, terminal, io::stderr)
+        .with(recent_problems.layer())
+        .try_init()?;
+    Ok(TelemetryGuard { recent_problems })
 }
 
 /// The subscriber that [`init`] makes the process's: one layer per destination, each with a
 /// filter of its own. `terminal` is whether a person reads what `writer` writes.
-pub fn subscriber<W>(args: &LogArgs, terminal: bool, writer: W) -> impl Subscriber + Send + Sync
+pub fn subscriber<W>(
+    args: &LogArgs,
+    terminal: bool,
+    writer: W,
+) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

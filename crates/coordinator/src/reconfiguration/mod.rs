@@ -313,6 +313,8 @@ impl Reconfigurer {
             Plan::Blocked(blocked) => (Some(blocked), None),
             Plan::Change(next) => (None, Some(next)),
         };
+        // Another coordinator may have ended the change that this one was driving.
+        self.parts.metrics.at(Step::Idle);
         self.parts.metrics.wanted(size);
         self.say_blocked(blocked.as_ref());
         self.progress.send_modify(|progress| {

@@ -11,10 +11,10 @@ use prometheus::TextEncoder;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Admin, Readiness};
+use super::{Admin, Cell, Readiness, Tone, html};
 
 /// What an unknown path is answered.
-const NOT_FOUND: &str = "not found; there is /info, /live, /metrics, /ready\n";
+const NOT_FOUND: &str = "not found; there is /, /info, /live, /metrics, /ready\n";
 
 /// What the handlers share.
 struct Shared {
@@ -22,9 +22,20 @@ struct Shared {
     draining: CancellationToken,
 }
 
+impl Shared {
+    /// Whether the role can serve, which it cannot once it is to end.
+    fn readiness(&self) -> Readiness {
+        match self.draining.is_cancelled() {
+            true => Readiness::not_ready("shutting down"),
+            false => self.admin.readiness.borrow().clone(),
+        }
+    }
+}
+
 /// Routes GET and HEAD requests; other methods are answered 405.
 pub(super) fn router(admin: Admin, draining: CancellationToken) -> Router {
     Router::new()
+        .route("/", get(status))
         .route("/info", get(info))
         .route("/live", get(async || "live\n"))
         .route("/metrics", get(metrics))
@@ -56,12 +67,27 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
+async fn status(State(shared): State<Arc<Shared>>) -> Response {
+    let admin = &shared.admin;
+    let mut content = admin.status.content().await;
+    if let not_ready @ Readiness::NotReady(_) = shared.readiness() {
+        content.headline = Cell::new(not_ready.to_string(), Tone::Bad);
+    }
+    let problems = admin.recent_problems.latest_first();
+    let page = html::page(&admin.build, &content, &problems);
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            html::CONTENT_SECURITY_POLICY,
+        ),
+    ];
+    (headers, page.into_string()).into_response()
+}
+
 async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
-    let readiness = if shared.draining.is_cancelled() {
-        Readiness::not_ready("shutting down")
-    } else {
-        shared.admin.readiness.borrow().clone()
-    };
+    let readiness = shared.readiness();
     let status = match readiness {
         Readiness::Ready => StatusCode::OK,
         Readiness::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,

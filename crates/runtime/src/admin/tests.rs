@@ -21,6 +21,19 @@ struct Served {
     server: JoinHandle<()>,
 }
 
+/// A role that is well.
+struct Answering;
+
+#[async_trait::async_trait]
+impl StatusPage for Answering {
+    async fn content(&self) -> StatusContent {
+        StatusContent {
+            headline: Cell::new("healthy: all serve", Tone::Good),
+            ..StatusContent::default()
+        }
+    }
+}
+
 /// A server as programs have it, or with other limits.
 async fn serve(limits: Option<server::Limits>) -> Served {
     let listener = bind(&ListenAddress::loopback(0), "--admin-listen").await;
@@ -39,6 +52,8 @@ async fn serve(limits: Option<server::Limits>) -> Served {
         registry,
         readiness: receiver,
         settings: json!({ "listen": "[::]:7400", "token": "(hidden)" }),
+        status: Arc::new(Answering),
+        recent_problems: RecentProblems::default(),
     };
     let shutdown = Shutdown::new();
     let server = match limits {
@@ -132,6 +147,24 @@ async fn readiness_follows_the_role_and_the_shutdown() {
 }
 
 #[tokio::test]
+async fn the_status_page_shows_the_role_and_whether_it_is_ready() {
+    let served = serve(None).await;
+    let (status, head, body) = request(served.address, "GET", "/").await;
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: text/html"), "{head}");
+    assert!(
+        head.contains("content-security-policy: default-src 'none'"),
+        "{head}"
+    );
+    assert!(body.contains("not ready: no config yet"), "{body}");
+    assert!(body.contains("http-equiv=\"refresh\""), "{body}");
+
+    served.readiness.send_replace(Readiness::Ready);
+    let (_, _, body) = request(served.address, "GET", "/").await;
+    assert!(body.contains("healthy: all serve"), "{body}");
+}
+
+#[tokio::test]
 async fn heads_have_no_body() {
     let served = serve(None).await;
     for (path, expected) in [
@@ -149,7 +182,7 @@ async fn heads_have_no_body() {
 #[tokio::test]
 async fn unknown_paths_are_told_what_exists() {
     let served = serve(None).await;
-    for path in ["/", "/healthz", "/live/x"] {
+    for path in ["/x", "/healthz", "/live/x"] {
         let (status, _, body) = request(served.address, "GET", path).await;
         assert_eq!(status, 404);
         for existing in ["/info", "/live", "/metrics", "/ready"] {

@@ -1,0 +1,93 @@
+"""The queries in the dashboards' JSON, with values in the place of Grafana's variables."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+LABEL_VALUES = re.compile(r"label_values\((.*),\s*(\w+)\)$")
+METRIC = re.compile(r"\b(?:quorate|process)_[a-z0-9_]+")
+HISTOGRAM_SERIES = re.compile(r"_(bucket|sum|count)$")
+
+
+@dataclass
+class Query:
+    """One query of a panel, a variable or an annotation."""
+
+    name: str  # such as overview/Latency/A
+    expression: str
+    panel: dict | None = None
+    target: dict | None = None
+
+
+class Dashboard:
+    """One file."""
+
+    def __init__(self, path: Path):
+        self.name = path.stem
+        self.json = json.loads(path.read_text())
+        self.panels = [panel for panel in self.json["panels"] if panel["type"] != "row"]
+
+    def queries(self):
+        """Those of its panels and annotations."""
+        for panel in self.panels:
+            for target in panel["targets"]:
+                name = f"{self.name}/{panel['title']}/{target['refId']}"
+                yield Query(name, target["expr"], panel, target)
+        for annotation in self.json["annotations"]["list"]:
+            yield Query(f"{self.name}/annotation/{annotation['name']}", annotation["expr"])
+
+    def variables(self):
+        """The names of its variables with the selector and the label that each lists."""
+        for variable in self.json["templating"]["list"]:
+            if variable["type"] == "query":
+                selector, label = LABEL_VALUES.match(variable["definition"]).groups()
+                yield variable["name"], selector, label, variable["multi"]
+
+    def problems(self):
+        """What breaks the rules for every dashboard, and for every panel."""
+        if self.json["uid"] != f"quorate-{self.name}":
+            yield f"{self.name}: its uid is not quorate-{self.name}"
+        ids = [panel["id"] for panel in self.json["panels"]]
+        if len(set(ids)) != len(ids):
+            yield f"{self.name}: two panels have one id"
+        titles = [panel["title"] for panel in self.panels]
+        if len(set(titles)) != len(titles):
+            yield f"{self.name}: two panels have one title"
+        taken = {}
+        for panel in self.json["panels"]:
+            grid = panel["gridPos"]
+            if grid["x"] + grid["w"] > 24:
+                yield f"{self.name}/{panel['title']}: wider than the grid"
+            for x in range(grid["x"], grid["x"] + grid["w"]):
+                for y in range(grid["y"], grid["y"] + grid["h"]):
+                    if (other := taken.setdefault((x, y), panel["title"])) != panel["title"]:
+                        yield f"{self.name}/{panel['title']}: over {other}"
+        for panel in self.panels:
+            name = f"{self.name}/{panel['title']}"
+            if not panel["description"]:
+                yield f"{name}: no description"
+            if not panel["fieldConfig"]["defaults"]["unit"]:
+                yield f"{name}: no unit"
+            for target in panel["targets"]:
+                for source in (panel["datasource"], target["datasource"]):
+                    if source["uid"] != "$datasource":
+                        yield f"{name}: not from $datasource"
+                if re.search(r"\brate\([^[]*\[(?!\$__rate_interval)", target["expr"]):
+                    yield f"{name}: a rate without $__rate_interval"
+
+
+def substitute(text: str, values: dict) -> str:
+    """The text with values for $name, the longest names first."""
+    for name in sorted(values, key=len, reverse=True):
+        text = text.replace(f"${name}", values[name])
+    return text
+
+
+def metrics(expression: str, histograms: set) -> set:
+    """The metrics of the program that an expression names."""
+    names = set()
+    for name in METRIC.findall(expression):
+        family = HISTOGRAM_SERIES.sub("", name)
+        names.add(family if family in histograms else name)
+    return names
