@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use prometheus::Registry;
 use quorate_coordinator::membership::FixedDirectory;
 use quorate_coordinator::{CoordinatorParts, OperationArgs, ReplicaAddress, remote_directory};
-use quorate_replica::{AdmissionArgs, StoreArgs};
+use quorate_replica::{AdmissionArgs, Departure, StoreArgs};
 use quorate_runtime::telemetry::{self, LogArgs};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownArgs, SystemSignals, listener, metrics,
@@ -103,6 +103,7 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
         // Nothing keeps boot counters in a static setup, so nobody could admit this replica.
         &AdmissionArgs::default(),
         &args.name,
+        Departure::default(),
         &registry,
     )?;
     let replica = running.replica;

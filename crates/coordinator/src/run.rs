@@ -20,7 +20,7 @@ use crate::args::{AddressProblem, remote_directory};
 use crate::kubernetes::{Kubernetes, KubernetesError};
 use crate::membership::{
     BootCounters, ConfigStore, Directory, FileBootCounters, FileConfigStore, FixedDirectory,
-    ListedWorkload, Membership, Volumes, Workload, load,
+    ListedWorkload, Membership, Volumes, Workload, keep_advising, load,
 };
 use crate::reconfiguration::{
     ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
@@ -228,6 +228,13 @@ pub fn start(
         let admitting = keep_admitting(membership, counters, parts.volumes.clone(), metrics);
         shutdown.background.spawn(async move {
             cancel.run_until_cancelled(admitting).await;
+        });
+    }
+    if let Some(agreement) = &parts.agreement {
+        let (cancel, workload) = (shutdown.cancel.clone(), agreement.workload.clone());
+        let advising = keep_advising(membership.clone(), workload);
+        shutdown.background.spawn(async move {
+            cancel.run_until_cancelled(advising).await;
         });
     }
     let config_store = parts.agreement.map(|agreement| agreement.config_store);
