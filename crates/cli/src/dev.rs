@@ -123,6 +123,7 @@ async fn serve(args: Args, context: &mut Context, shutdown: Shutdown) -> anyhow:
             config_store: store.config_store,
             workload: store.replicas,
             options: args.membership.options(),
+            leads: None,
         }),
         boot_counters: Some(store.boot_counters),
         volumes: None,

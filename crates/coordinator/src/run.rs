@@ -75,6 +75,8 @@ pub struct Agreement {
     pub workload: Arc<dyn Workload>,
     /// When and how members are changed.
     pub options: ReconfigurationOptions,
+    /// Whether this coordinator is the one that begins changes and transfers; without it all do.
+    pub leads: Option<watch::Receiver<bool>>,
 }
 
 /// Runs a coordinator until `shutdown`.
@@ -156,6 +158,7 @@ fn found_parts(
             config_store: kubernetes.config_store.clone(),
             workload: kubernetes.workload.clone(),
             options: args.membership.options(),
+            leads: Some(kubernetes.leadership.changes()),
         }),
         boot_counters: Some(kubernetes.boot_counters.clone()),
         volumes: Some(kubernetes.volumes.clone()),
@@ -173,6 +176,7 @@ pub fn listed(
         config_store: Arc::new(FileConfigStore::new(file)),
         workload: Arc::new(ListedWorkload::beside(file, directory.pods())),
         options,
+        leads: None,
     }
 }
 
@@ -217,6 +221,7 @@ pub fn start(
             metrics: ReconfigurationMetrics::new(&parts.registry)?,
             live: coordinator.live_counts(),
             repair: Some(repairer.status()),
+            leads: agreement.leads.clone(),
         };
         Ok::<_, RunError>(Arc::new(Reconfigurer::new(parts)))
     });
