@@ -128,6 +128,7 @@ async fn serve(
             config_store: store.config_store,
             workload: store.replicas,
             options: args.membership.options(),
+            leads: None,
         }),
         boot_counters: Some(store.boot_counters),
         volumes: None,

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use prometheus::Registry;
 use quorate_coordinator::membership::FixedDirectory;
 use quorate_coordinator::{CoordinatorParts, OperationArgs, ReplicaAddress, remote_directory};
-use quorate_replica::{AdmissionArgs, StoreArgs};
+use quorate_replica::{AdmissionArgs, Departure, StoreArgs};
 use quorate_runtime::telemetry::{self, LogArgs, RecentProblems};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownArgs, SystemSignals, listener, metrics,
@@ -108,6 +108,7 @@ async fn serve(
         // Nothing keeps boot counters in a static setup, so nobody could admit this replica.
         &AdmissionArgs::default(),
         &args.name,
+        Departure::default(),
         &registry,
     )?;
     let replica = running.replica;

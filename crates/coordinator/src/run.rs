@@ -21,7 +21,7 @@ use crate::args::{AddressProblem, remote_directory};
 use crate::kubernetes::{Kubernetes, KubernetesError};
 use crate::membership::{
     BootCounters, ConfigStore, Directory, FileBootCounters, FileConfigStore, FixedDirectory,
-    ListedWorkload, Membership, Volumes, Workload, load,
+    ListedWorkload, Membership, Volumes, Workload, keep_advising, load,
 };
 use crate::reconfiguration::{
     ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
@@ -79,6 +79,8 @@ pub struct Agreement {
     pub workload: Arc<dyn Workload>,
     /// When and how members are changed.
     pub options: ReconfigurationOptions,
+    /// Whether this coordinator is the one that begins changes and transfers; without it all do.
+    pub leads: Option<watch::Receiver<bool>>,
 }
 
 /// Runs a coordinator until `shutdown`.
@@ -163,6 +165,7 @@ fn found_parts(
             config_store: kubernetes.config_store.clone(),
             workload: kubernetes.workload.clone(),
             options: args.membership.options(),
+            leads: Some(kubernetes.leadership.changes()),
         }),
         boot_counters: Some(kubernetes.boot_counters.clone()),
         volumes: Some(kubernetes.volumes.clone()),
@@ -180,6 +183,7 @@ pub fn listed(
         config_store: Arc::new(FileConfigStore::new(file)),
         workload: Arc::new(ListedWorkload::beside(file, directory.pods())),
         options,
+        leads: None,
     }
 }
 
@@ -236,6 +240,7 @@ pub fn start(
             metrics: ReconfigurationMetrics::new(&parts.registry)?,
             live: coordinator.live_counts(),
             repair: Some(repairer.status()),
+            leads: agreement.leads.clone(),
         };
         Ok::<_, RunError>(Arc::new(Reconfigurer::new(parts)))
     });
@@ -247,6 +252,13 @@ pub fn start(
         let admitting = keep_admitting(membership, counters, parts.volumes.clone(), metrics);
         shutdown.background.spawn(async move {
             cancel.run_until_cancelled(admitting).await;
+        });
+    }
+    if let Some(agreement) = &parts.agreement {
+        let (cancel, workload) = (shutdown.cancel.clone(), agreement.workload.clone());
+        let advising = keep_advising(membership.clone(), workload);
+        shutdown.background.spawn(async move {
+            cancel.run_until_cancelled(advising).await;
         });
     }
     let config_store = parts.agreement.map(|agreement| agreement.config_store);

@@ -70,6 +70,10 @@ fn problems(pod: &str, identity: &Identity) -> Vec<String> {
     if !identity.admitted {
         problems.push("it serves nothing until its boot is admitted".to_owned());
     }
+    if identity.leaving {
+        problems
+            .push("it was told to end, and serves on until it is no member any more".to_owned());
+    }
     if identity.disk_full {
         problems.push("its disk is nearly full: it refuses writes".to_owned());
     }

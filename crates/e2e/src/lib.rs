@@ -1,15 +1,19 @@
 //! What tests against a real Kubernetes cluster share: a namespace for each, conditions that are
-//! waited for, and faults between a client and the API server.
+//! waited for, faults between a client and the API server, and the chart with clients of it.
 //!
 //! The cluster is the one that `KUBECONFIG` names. Each test is `#[ignore]`d, so that `cargo test`
 //! needs no cluster; `scripts/kubernetes-tests` runs them.
 
 mod fault;
+mod load;
 mod namespace;
 mod proxy;
+mod release;
 mod until;
 
 pub use fault::{Fault, Faults};
+pub use load::{Load, Report};
 pub use namespace::Namespace;
 pub use proxy::Proxy;
+pub use release::Release;
 pub use until::{until, until_within};

@@ -11,8 +11,9 @@ use quorate_proto::transport::{ChannelOptions, channel};
 use quorate_proto::v1::replica_client::ReplicaClient;
 use quorate_proto::{Limits, RemoteReplica, v1};
 use quorate_register::{
-    Boot, BootNonce, Buckets, ChecksumMismatch, Config, ConfigId, DigestRequest, Fence, Key,
-    PageRequest, Pair, Replica, ReplicaError, Timestamp, Write, bucket_of, pair_hash, scan_order,
+    Advice, Boot, BootNonce, Buckets, ChecksumMismatch, Config, ConfigId, DigestRequest, Fence,
+    Key, PageRequest, Pair, Replica, ReplicaError, Timestamp, Write, bucket_of, pair_hash,
+    scan_order,
 };
 use tokio::net::TcpListener;
 use tonic::Code;
@@ -66,6 +67,18 @@ async fn every_method_is_carried() {
     let boots = remote.identify(PATIENCE).await.unwrap().boots;
     assert_eq!(boots.admitted, Some(boot));
     assert_eq!(boots.volume.as_deref(), Some("claim"));
+    assert!(!remote.identify(PATIENCE).await.unwrap().leaving);
+    for advice in [
+        Advice::Wanted,
+        Advice::Unwanted,
+        Advice::Removed,
+        Advice::Unknown,
+    ] {
+        let advised = remote.advise(replica.id, advice, PATIENCE);
+        advised.await.unwrap();
+        assert_eq!(replica.advices.lock().unwrap().last(), Some(&advice));
+    }
+    assert!(remote.identify(PATIENCE).await.unwrap().leaving);
     let held = identity_config(&remote).await;
     let refused = remote.retire(replica.id, &held, PATIENCE);
     assert!(matches!(refused.await, Err(ReplicaError::Invalid { .. })));

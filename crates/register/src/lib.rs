@@ -17,6 +17,7 @@
 //! replica serves ([`fence`]). What it needs from outside stands behind traits:
 //! [`Replica`], [`QuorumCalls`], [`Entropy`]. The rules are in `docs/protocol.md`.
 
+mod advice;
 mod boot;
 mod bucket;
 pub mod config;
@@ -35,6 +36,7 @@ mod replica;
 pub mod retirement;
 mod timestamp;
 
+pub use advice::Advice;
 pub use boot::{Boot, DiskBoots, MAX_VOLUME_BYTES};
 pub use bucket::{BUCKETS, Buckets, bucket_of, pair_hash, scan_order};
 pub use config::{Config, ConfigParts, Epoch, Member};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    Boot, Buckets, ChecksumMismatch, ClusterId, Config, Digest, DigestRequest, DiskBoots, Epoch,
-    Fence, Key, Pair, ReplicaId, Timestamp,
+    Advice, Boot, Buckets, ChecksumMismatch, ClusterId, Config, Digest, DigestRequest, DiskBoots,
+    Epoch, Fence, Key, Pair, ReplicaId, Timestamp,
 };
 
 /// A pair on its way to a replica.
@@ -70,6 +70,8 @@ pub struct Identity {
     pub disk_full: bool,
     /// Whether it serves: its boot was admitted, or needs no admission.
     pub admitted: bool,
+    /// Whether it was told to end, and serves on until an [`Advice`] lets it leave.
+    pub leaving: bool,
     /// The boots its disk counted.
     pub boots: DiskBoots,
 }
@@ -259,6 +261,15 @@ pub trait Replica: Send + Sync {
         &self,
         replica_id: ReplicaId,
         config: &Arc<Config>,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError>;
+
+    /// Tells the disk `replica_id` whether its place is wanted. Without effect on a replica that
+    /// is not [leaving](Identity::leaving).
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
         timeout: Duration,
     ) -> Result<(), ReplicaError>;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quorate_proto::Limits;
 use quorate_register::ReplicaId;
-use quorate_runtime::args::byte_size;
+use quorate_runtime::args::{byte_size, duration};
 use quorate_runtime::telemetry::LogArgs;
 use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 
@@ -54,6 +54,12 @@ pub struct ReplicaArgs {
     /// How the machine is used.
     #[command(flatten)]
     pub runtime: RuntimeArgs,
+
+    /// How long, after the signal to end, a coordinator is waited for that says whether this
+    /// replica is wanted. One that is not serves on until the members were changed; 0s: leave at
+    /// once, whatever the coordinators want.
+    #[arg(long, env = "QUORATE_WAIT_FOR_ADVICE", value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    pub wait_for_advice: Duration,
 
     /// How the process ends.
     #[command(flatten)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page,
+    PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use crate::{LocalReplica, Store};
@@ -128,6 +128,15 @@ impl<S: Store> Replica for ReplicaHost<S> {
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
         self.current().retire(replica_id, config, timeout).await
+    }
+
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.current().advise(replica_id, advice, timeout).await
     }
 
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {

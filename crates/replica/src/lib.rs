@@ -15,6 +15,7 @@
 mod args;
 mod boot;
 mod committer;
+mod departure;
 mod digests;
 mod directory_disk;
 pub mod disk;
@@ -32,6 +33,7 @@ mod store;
 pub use args::{AdmissionArgs, ReplicaArgs, StoreArgs, StoreLimitArgs};
 pub use boot::{BootStart, InstanceDirectory, begin_boot, judge_start};
 pub use committer::{Committer, Ended};
+pub use departure::{DepartingSignals, Departure};
 pub use directory_disk::DirectoryDisk;
 pub use host::ReplicaHost;
 pub use local::{LocalReplica, ReplicaOptions};

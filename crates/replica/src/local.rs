@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page,
+    PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use crate::digests::Count;
 use crate::queue::CommitQueue;
 use crate::state::State;
-use crate::{CommitLimits, Committer, InstanceDirectory, ReplicaMetrics, Store};
+use crate::{CommitLimits, Committer, Departure, InstanceDirectory, ReplicaMetrics, Store};
 
 /// What a replica is told at its start.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct ReplicaOptions {
     pub admitted: bool,
     /// Where an admission is noted for a restart in the same pod.
     pub instance: Option<InstanceDirectory>,
+    /// How its process ends.
+    pub departure: Departure,
 }
 
 impl ReplicaOptions {
@@ -45,6 +47,7 @@ impl ReplicaOptions {
             cached_timestamps: 100_000,
             admitted: true,
             instance: None,
+            departure: Departure::default(),
         }
     }
 }
@@ -53,6 +56,7 @@ impl ReplicaOptions {
 pub struct LocalReplica<S> {
     state: Arc<State<S>>,
     queue: CommitQueue,
+    departure: Departure,
 }
 
 impl<S> Clone for LocalReplica<S> {
@@ -60,6 +64,7 @@ impl<S> Clone for LocalReplica<S> {
         Self {
             state: self.state.clone(),
             queue: self.queue.clone(),
+            departure: self.departure.clone(),
         }
     }
 }
@@ -84,7 +89,13 @@ impl<S: Store> LocalReplica<S> {
             count: Count::UpTo(None),
             instance: options.instance,
         };
-        (Self { state, queue }, committer)
+        let departure = options.departure;
+        let replica = Self {
+            state,
+            queue,
+            departure,
+        };
+        (replica, committer)
     }
 
     pub(crate) fn store(&self) -> &S {
@@ -216,6 +227,18 @@ impl<S: Store> Replica for LocalReplica<S> {
         self.queue.retire(config.clone()).await
     }
 
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _in_flight = self.state.metrics.begin("advise");
+        self.state.check_target(replica_id)?;
+        self.departure.advise(advice);
+        Ok(())
+    }
+
     async fn identify(&self, _: Duration) -> Result<Identity, ReplicaError> {
         let _in_flight = self.state.metrics.begin("identify");
         self.state.check_retired()?;
@@ -229,6 +252,7 @@ impl<S: Store> Replica for LocalReplica<S> {
             keys: self.state.store.keys(),
             disk_full: self.state.metrics.is_disk_full(),
             admitted: self.state.is_admitted(),
+            leaving: self.departure.is_under_way(),
             boots: self.state.store.boots(),
         })
     }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use quorate_replica::{ReplicaArgs, run};
+use quorate_replica::{DepartingSignals, Departure, ReplicaArgs, run};
 use quorate_runtime::{Shutdown, SystemSignals, args, telemetry};
 
 #[global_allocator]
@@ -12,16 +12,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let args::Parsed { args, settings } = args::parse::<ReplicaArgs>();
     quorate_runtime::run("quorate-replica", &args.runtime.clone(), async {
-        let signals = SystemSignals::new()?;
+        let (departure, silence) = (Departure::default(), args.wait_for_advice);
+        let signals = DepartingSignals::new(SystemSignals::new()?, departure.clone(), silence);
         let telemetry = telemetry::init(&args.log)?;
         let shutdown = Shutdown::new();
         let phases = args.shutdown.settings();
-        let role = run(
-            args,
-            settings,
-            telemetry.recent_problems(),
-            shutdown.clone(),
-        );
+        let problems = telemetry.recent_problems();
+        let role = run(args, settings, departure, problems, shutdown.clone());
         let ending = shutdown.supervise(role, signals, phases).await?;
         Ok::<_, Box<dyn Error + Send + Sync>>(ending)
     })

@@ -16,8 +16,8 @@ use crate::args::{MESSAGE_LIMITS, OBSERVE_INTERVAL};
 use crate::disk::OpenError;
 use crate::process::{RunningReplica, start};
 use crate::{
-    AdmissionArgs, DirectoryDisk, InstanceDirectory, ReplicaArgs, ReplicaHost, ReplicaMetrics,
-    ReplicaOptions, Store, StoreArgs, StoreError,
+    AdmissionArgs, Departure, DirectoryDisk, InstanceDirectory, ReplicaArgs, ReplicaHost,
+    ReplicaMetrics, ReplicaOptions, Store, StoreArgs, StoreError,
 };
 
 /// Why a replica ends before it is asked to.
@@ -46,7 +46,8 @@ pub enum RunError {
     Thread(#[source] std::io::Error),
 }
 
-/// Opens the data directory and starts the replica in it, with a boot that is counted.
+/// Opens the data directory and starts the replica in it, with a boot that is counted. Whoever waits
+/// for `departure` hears there what coordinators advise.
 ///
 /// # Errors
 /// When the directory cannot be used, or no thread can be started. It blocks.
@@ -54,6 +55,7 @@ pub fn open(
     args: &StoreArgs,
     admission: &AdmissionArgs,
     pod: &str,
+    departure: Departure,
     registry: &Registry,
 ) -> Result<RunningReplica<DirectoryDisk>, RunError> {
     if let Some(path) = &admission.instance_dir
@@ -66,6 +68,7 @@ pub fn open(
         store: args.limits.disk_options(),
         replica: ReplicaOptions {
             instance: admission.instance_dir.clone().map(InstanceDirectory::new),
+            departure,
             ..args.limits.options(ReplicaId::random(&*entropy), pod)
         },
         require_admission: admission.require_admission,
@@ -75,13 +78,14 @@ pub fn open(
     start(disk, metrics)
 }
 
-/// Runs a replica until `shutdown`.
+/// Runs a replica until `shutdown`, which [`DepartingSignals`](crate::DepartingSignals) of `departure` begin.
 ///
 /// # Errors
 /// See [`RunError`]; the text is for the user.
 pub async fn run(
     args: ReplicaArgs,
     settings: Value,
+    departure: Departure,
     recent_problems: RecentProblems,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
@@ -93,7 +97,13 @@ pub async fn run(
     let RunningReplica {
         replica,
         mut committer,
-    } = open(&args.store, &args.admission, &args.pod, &registry)?;
+    } = open(
+        &args.store,
+        &args.admission,
+        &args.pod,
+        departure,
+        &registry,
+    )?;
     tracing::info!(pod = args.pod, listen = %args.listen, admin = %args.admin_listen, "serving");
 
     let (_ready, readiness) = watch::channel(Readiness::Ready);

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use quorate_coordinator::membership::{
-    Directory, ListedWorkload, News, Nowhere, ScaleRefused, Workload,
+    Directory, ListedWorkload, News, Nowhere, ScaleRefused, WishUnknown, Workload,
 };
 use quorate_register::{HeldConfig, MAX_GROUP_MEMBERS, Member, Replica};
-use quorate_replica::{AdmissionArgs, StoreArgs, StoreLimitArgs};
+use quorate_replica::{AdmissionArgs, Departure, StoreArgs, StoreLimitArgs};
 use quorate_runtime::Shutdown;
 use tokio::sync::mpsc;
 
@@ -89,7 +89,9 @@ impl DevReplicas {
             require_admission: true,
             instance_dir: None,
         };
-        let opening = move || quorate_replica::open(&store, &admission, &pod, &registry);
+        let opening = move || {
+            quorate_replica::open(&store, &admission, &pod, Departure::default(), &registry)
+        };
         let running = tokio::task::spawn_blocking(opening).await??;
         let (replica, mut committer) = (running.replica, running.committer);
         let held = replica.config();
@@ -142,6 +144,10 @@ impl Workload for DevReplicas {
     }
 
     /// Starts the replicas first, as a StatefulSet would: they are waited for either way.
+    async fn wanted_now(&self) -> Result<Option<Arc<[String]>>, WishUnknown> {
+        Ok(self.wanted())
+    }
+
     async fn scale(&self, size: usize) -> Result<(), ScaleRefused> {
         for ordinal in 0..size {
             let opened = self.open(ordinal).await;

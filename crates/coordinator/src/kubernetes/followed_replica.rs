@@ -7,8 +7,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
-    ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use crate::membership::Nowhere;
@@ -126,6 +126,15 @@ impl Replica for FollowedReplica {
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
         self.current().retire(replica_id, config, timeout).await
+    }
+
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.current().advise(replica_id, advice, timeout).await
     }
 
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {

@@ -1,4 +1,4 @@
-//! An election that only saves work: of several coordinators one reconfigures and repairs.
+//! An election that only saves work: of several coordinators one changes the members.
 //!
 //! Nothing is safe because of it. Two that both believe they lead do no harm: every change is
 //! a swap of the config's exact version. Times are this process's own; clocks of different

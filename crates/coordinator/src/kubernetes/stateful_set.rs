@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use parking_lot::Mutex;
 use quorate_register::Entropy;
 use serde_json::json;
@@ -16,7 +16,7 @@ use super::access::ApiAccess;
 use super::desired::Desired;
 use super::events::EventQueue;
 use super::follow::{Contact, Followed, Sink};
-use crate::membership::{News, ScaleRefused, Workload};
+use crate::membership::{News, ScaleRefused, WishUnknown, Workload};
 
 /// As in a Role.
 const SCALE: &str = "statefulsets.apps/scale";
@@ -76,10 +76,15 @@ impl StatefulSetWorkload {
             api: Api::<StatefulSet>::namespaced(self.access.client(), self.access.namespace()),
             resource: STATEFUL_SETS,
             labels: None,
-            fields: Some(format!("metadata.name={}", self.name)),
+            fields: Some(self.field()),
         };
         let (access, contact) = (self.access.clone(), self.contact.clone());
         followed.run(access, self.clone(), contact, entropy).await;
+    }
+
+    /// Selects it among others.
+    fn field(&self) -> String {
+        format!("metadata.name={}", self.name)
     }
 
     fn saw(&self, stateful_set: Option<&StatefulSet>) {
@@ -155,6 +160,21 @@ impl Workload for StatefulSetWorkload {
             return None;
         }
         self.state.lock().pods.clone()
+    }
+
+    async fn wanted_now(&self) -> Result<Option<Arc<[String]>>, WishUnknown> {
+        let api = Api::<StatefulSet>::namespaced(self.access.client(), self.access.namespace());
+        // Without a version the list comes from etcd. The Role allows it, and needs no more.
+        let list = ListParams::default().fields(&self.field());
+        let listed = self
+            .access
+            .call("list", STATEFUL_SETS, api.list(&list))
+            .await;
+        let listed = listed.map_err(|problem| WishUnknown(problem.to_string()))?;
+        match Desired::of(listed.items.first(), self.minimum) {
+            Desired::Pods(pods) => Ok(Some(pods.into())),
+            Desired::Unknown | Desired::BelowMinimum { .. } => Ok(None),
+        }
     }
 
     async fn scale(&self, size: usize) -> Result<(), ScaleRefused> {

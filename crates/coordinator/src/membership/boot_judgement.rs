@@ -226,6 +226,7 @@ mod tests {
             keys: 0,
             disk_full: false,
             admitted: intent.is_none(),
+            leaving: false,
             boots: DiskBoots {
                 admitted,
                 intent,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Member, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Member, Page, PageRequest,
+    Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 /// Finds replicas by the names of their pods: a static list, the Kubernetes API, or a simulated
@@ -160,6 +160,10 @@ impl Replica for Nowhere {
     }
 
     async fn retire(&self, _: ReplicaId, _: &Arc<Config>, _: Duration) -> Result<(), ReplicaError> {
+        self.error()
+    }
+
+    async fn advise(&self, _: ReplicaId, _: Advice, _: Duration) -> Result<(), ReplicaError> {
         self.error()
     }
 

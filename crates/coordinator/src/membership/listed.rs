@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::document_file::{beside, replace_file};
-use super::{News, ScaleRefused, Workload};
+use super::{News, ScaleRefused, WishUnknown, Workload};
 
 /// The first so many of a list of pods, as a file says that the coordinators of one machine share.
 #[derive(Debug, Clone)]
@@ -56,6 +56,10 @@ impl Workload for ListedWorkload {
     fn wanted(&self) -> Option<Arc<[String]>> {
         let size = self.size()?;
         Some(self.pods.iter().take(size).cloned().collect())
+    }
+
+    async fn wanted_now(&self) -> Result<Option<Arc<[String]>>, WishUnknown> {
+        Ok(self.wanted())
     }
 
     async fn scale(&self, size: usize) -> Result<(), ScaleRefused> {

@@ -8,6 +8,7 @@
 mod acceptance;
 mod activation;
 mod admission;
+mod advising;
 mod boot_counters;
 mod boot_document;
 mod boot_judgement;
@@ -36,6 +37,8 @@ use tokio::sync::watch;
 pub use acceptance::{AcceptError, AcceptedDisk, accept_disks};
 pub use activation::{Proof, prove_active};
 pub use admission::{AdmissionState, Admissions, PodAdmission, admit_all};
+pub(crate) use advising::keep_advising;
+pub use advising::{advice, advise_all};
 pub use boot_counters::{BootCounters, BootEntries, BootEntry, StoredBoots};
 pub use boot_document::BootDocument;
 pub use boot_judgement::{Amnesia, BootJudgement, DiskFacts, judge_boot};
@@ -51,7 +54,7 @@ pub use load::{LoadProblem, load};
 pub use recover::{RecoverError, Recovered, recover};
 pub use view::{Target, View};
 pub use volumes::Volumes;
-pub use workload::{News, ScaleRefused, Workload};
+pub use workload::{News, ScaleRefused, WishUnknown, Workload};
 
 use crate::metrics::CoordinatorMetrics;
 use crate::quorum::Backoff;

@@ -13,6 +13,12 @@ pub trait Workload: Send + Sync {
     /// while it is unknown, which is never the same as none.
     fn wanted(&self) -> Option<Arc<[String]>>;
 
+    /// The same, asked where it is kept rather than remembered: not older than the call.
+    ///
+    /// # Errors
+    /// A sentence why it cannot be asked now.
+    async fn wanted_now(&self) -> Result<Option<Arc<[String]>>, WishUnknown>;
+
     /// Asks for so many pods from now on; those of the smallest ordinals stay.
     ///
     /// # Errors
@@ -23,6 +29,11 @@ pub trait Workload: Send + Sync {
     /// all there is. Never waits.
     fn announce(&self, news: &News);
 }
+
+/// Why it cannot be asked what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WishUnknown(pub String);
 
 /// Why the number of replicas cannot be changed like this.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -92,6 +92,8 @@ pub struct ReconfigurerParts {
     pub live: LiveCounts,
     /// What repair knows of the members; disks that left are kept until those that stay have all.
     pub repair: Option<watch::Receiver<RepairStatus>>,
+    /// Whether this coordinator is the one that begins changes and transfers; without it all do.
+    pub leads: Option<watch::Receiver<bool>>,
 }
 
 /// Why a step was not taken; the next tick tries again.
@@ -139,7 +141,13 @@ struct Noticed {
     /// Members that a person asked to replace.
     leaving: Vec<ReplicaId>,
     said: String,
+    /// Since when there is something to do that is left to the coordinator that leads.
+    left_to_leader: Option<Instant>,
 }
+
+/// What the coordinator that leads does not do for so long, such as when it reaches no replica, is
+/// done by any other.
+const LEADER_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Reconfigurer {
     /// One that does nothing until it is [run](Self::run).
@@ -228,6 +236,7 @@ impl Reconfigurer {
                     active_config.epoch()
                 ),
             ))),
+            Relation::Same if stored.config.is_joint() && !self.drives() => Ok(false),
             Relation::Same if stored.config.is_joint() => {
                 self.complete(&stored).await?;
                 Ok(true)
@@ -323,8 +332,12 @@ impl Reconfigurer {
             progress.blocked = blocked;
         });
         let Some(next) = next else {
+            self.noticed.lock().left_to_leader = None;
             return Ok(retired);
         };
+        if !self.drives() {
+            return Ok(retired);
+        }
         self.join(stored, next).await?;
         Ok(true)
     }
@@ -430,6 +443,18 @@ impl Reconfigurer {
                 Err(ChangeError::Conflict)
             }
         }
+    }
+
+    /// Whether this coordinator takes the steps that need to be taken by one only. It saves work, and
+    /// nothing depends on it.
+    fn drives(&self) -> bool {
+        let left = &mut self.noticed.lock().left_to_leader;
+        let leads = self.parts.leads.as_ref();
+        if leads.is_none_or(|leads| *leads.borrow()) {
+            *left = None;
+            return true;
+        }
+        left.get_or_insert_with(Instant::now).elapsed() >= LEADER_PATIENCE
     }
 
     fn joint_since(&self, id: ConfigId) -> Instant {

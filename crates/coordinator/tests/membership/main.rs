@@ -3,6 +3,7 @@
 
 mod activation;
 mod admission;
+mod advising;
 mod bootstrap;
 mod conformance;
 mod file_store;

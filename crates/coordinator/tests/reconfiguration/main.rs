@@ -2,6 +2,7 @@
 
 mod changes;
 mod faults;
+mod leader;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

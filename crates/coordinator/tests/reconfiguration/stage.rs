@@ -17,6 +17,7 @@ use quorate_coordinator::reconfiguration::{
 use quorate_coordinator::{Coordinator, CoordinatorMetrics};
 use quorate_register::{Config, Key, Register};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::support::{Cluster, options};
 
@@ -98,6 +99,20 @@ impl Stage {
 
     /// One that finds replicas by this directory.
     pub(crate) async fn side_at(&self, directory: Arc<FixedDirectory>) -> Side {
+        self.side_with(directory, None).await
+    }
+
+    /// One that is told whether it leads.
+    pub(crate) async fn side_led(&self, leads: watch::Receiver<bool>) -> Side {
+        let directory = self.cluster.directory.clone();
+        self.side_with(directory, Some(leads)).await
+    }
+
+    async fn side_with(
+        &self,
+        directory: Arc<FixedDirectory>,
+        leads: Option<watch::Receiver<bool>>,
+    ) -> Side {
         let registry = Registry::new();
         let metrics = CoordinatorMetrics::new(&registry).unwrap();
         let random = self.cluster.random.clone();
@@ -121,6 +136,7 @@ impl Stage {
             metrics: ReconfigurationMetrics::new(&registry).unwrap(),
             live: coordinator.live_counts(),
             repair: None,
+            leads,
         });
         Side {
             membership,

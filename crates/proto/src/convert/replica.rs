@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_register::{
-    Boot, ClusterId, Config, DiskBoots, Epoch, Fence, HeldConfig, Identity, Key, Pair,
+    Advice, Boot, ClusterId, Config, DiskBoots, Epoch, Fence, HeldConfig, Identity, Key, Pair,
     ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use super::refusal::replica_error;
 use super::{InvalidMessage, boot, id, key, pair, required};
+use crate::v1::advise_request::Advice as WireAdvice;
 use crate::v1::{local_read_response, local_read_timestamp_response};
 use crate::{Limits, v1};
 
@@ -198,6 +199,42 @@ pub fn retire(request: v1::RetireRequest) -> Result<(ReplicaId, Arc<Config>), In
     Ok((replica_id, Arc::new(config)))
 }
 
+/// The request of an Advise.
+pub fn advise_request(replica_id: ReplicaId, advice: Advice) -> v1::AdviseRequest {
+    let advice = match advice {
+        Advice::Wanted => WireAdvice::Wanted,
+        Advice::Unwanted => WireAdvice::Unwanted,
+        Advice::Removed => WireAdvice::Removed,
+        Advice::Unknown => WireAdvice::Unknown,
+    };
+    v1::AdviseRequest {
+        replica_id: Bytes::copy_from_slice(&replica_id.to_bytes()),
+        advice: advice.into(),
+    }
+}
+
+/// For whom an Advise is, and what it says.
+///
+/// # Errors
+/// [`InvalidMessage`].
+pub fn advise(request: v1::AdviseRequest) -> Result<(ReplicaId, Advice), InvalidMessage> {
+    let replica_id = ReplicaId::from_bytes(id("replica_id", &request.replica_id)?);
+    let advice = match request.advice() {
+        WireAdvice::Wanted => Advice::Wanted,
+        WireAdvice::Unwanted => Advice::Unwanted,
+        WireAdvice::Removed => Advice::Removed,
+        WireAdvice::Unknown => Advice::Unknown,
+        WireAdvice::Unspecified => {
+            let number = request.advice;
+            return Err(InvalidMessage::new(
+                "advice",
+                format!("is {number}, which is none"),
+            ));
+        }
+    };
+    Ok((replica_id, advice))
+}
+
 impl From<Identity> for v1::IdentifyResponse {
     fn from(identity: Identity) -> Self {
         let cluster_id = identity.cluster_id.map(ClusterId::to_bytes);
@@ -210,6 +247,7 @@ impl From<Identity> for v1::IdentifyResponse {
             keys: identity.keys,
             disk_full: identity.disk_full,
             admitted: identity.admitted,
+            leaving: identity.leaving,
             admitted_boot: identity.boots.admitted.map(Into::into),
             intended_boot: identity.boots.intent.map(Into::into),
             volume: identity.boots.volume,
@@ -238,6 +276,7 @@ impl TryFrom<v1::IdentifyResponse> for Identity {
             keys: answer.keys,
             disk_full: answer.disk_full,
             admitted: answer.admitted,
+            leaving: answer.leaving,
             boots: DiskBoots {
                 admitted: optional("admitted_boot", answer.admitted_boot)?,
                 intent: optional("intended_boot", answer.intended_boot)?,

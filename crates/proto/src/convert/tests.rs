@@ -7,9 +7,10 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 use prost::Message;
 use quorate_register::{
-    Boot, BootNonce, Buckets, ChecksumMismatch, ClusterId, Config, ConfigId, ConfigParts,
+    Advice, Boot, BootNonce, Buckets, ChecksumMismatch, ClusterId, Config, ConfigId, ConfigParts,
     DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entry, Epoch, Fence, HeldConfig, Identity, Key,
     Member, OpId, Page, PageRequest, Pair, ReplicaError, ReplicaId, Timestamp, Version, Write,
     bucket_of, scan_order,
@@ -174,7 +175,7 @@ proptest! {
         timestamp in any_timestamp(),
         value in any_value(),
         identity in (any_id(), option::of(any_id()), option::of((any_config(), any::<bool>())), any::<u64>(), any::<bool>()),
-        boots in (any::<bool>(), any_boots()),
+        boots in (any::<bool>(), any::<bool>(), any_boots()),
     ) {
         use v1::local_read_response::Answer::Pair as Read;
         use v1::local_read_timestamp_response::Answer::Timestamp as ReadTimestamp;
@@ -190,7 +191,7 @@ proptest! {
             prop_assert_eq!(replica::local_read_timestamp_answer(answer), Ok(timestamp));
         }
         let (replica_id, cluster_id, config, keys, disk_full) = identity;
-        let (admitted, boots) = boots;
+        let (admitted, leaving, boots) = boots;
         let identity = Identity {
             replica_id: ReplicaId::from_bytes(replica_id),
             pod: "replica-0".to_owned(),
@@ -199,6 +200,7 @@ proptest! {
             keys,
             disk_full,
             admitted,
+            leaving,
             boots,
         };
         let answer = sent(v1::IdentifyResponse::from(identity.clone()));
@@ -220,6 +222,13 @@ proptest! {
         let replica_id = ReplicaId::from_bytes(id);
         let request = sent(replica::admit_request(replica_id, boot, volume.as_deref()));
         prop_assert_eq!(replica::admit(request), Ok((replica_id, boot, volume)));
+    }
+
+    #[test]
+    fn advices_round_trip(id: [u8; 16], advice in select(&ADVICES[..])) {
+        let replica_id = ReplicaId::from_bytes(id);
+        let request = sent(replica::advise_request(replica_id, advice));
+        prop_assert_eq!(replica::advise(request), Ok((replica_id, advice)));
     }
 
     #[test]
@@ -263,6 +272,23 @@ proptest! {
     }
 }
 
+static ADVICES: [Advice; 4] = [
+    Advice::Wanted,
+    Advice::Unwanted,
+    Advice::Removed,
+    Advice::Unknown,
+];
+
+#[test]
+fn an_advice_that_says_nothing_is_refused() {
+    for advice in [0, 5, -1] {
+        let mut request = replica::advise_request(ReplicaId::from_bytes([1; 16]), Advice::Wanted);
+        request.advice = advice;
+        let refused = replica::advise(request).unwrap_err().to_string();
+        assert!(refused.contains("advice"), "{refused}");
+    }
+}
+
 /// Decodes the bytes as a message of every kind; whatever decodes goes through conversion.
 fn convert_as_everything(bytes: &Bytes) {
     fn decoded<M: Message + Default>(bytes: &Bytes, convert: impl FnOnce(M)) {
@@ -287,6 +313,7 @@ fn convert_as_everything(bytes: &Bytes) {
     decoded(bytes, |m| drop(replica::adopt(m)));
     decoded(bytes, |m| drop(replica::admit(m)));
     decoded(bytes, |m| drop(replica::retire(m)));
+    decoded(bytes, |m| drop(replica::advise(m)));
     decoded(bytes, |m: v1::IdentifyResponse| drop(Identity::try_from(m)));
     decoded(bytes, |m: v1::GetRequest| drop(register::get(&m)));
     decoded(bytes, |m: v1::GetResponse| drop(Entry::try_from(m)));

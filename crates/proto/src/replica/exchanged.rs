@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
-    ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tokio::time::Instant;
 use tonic::transport::Channel;
@@ -207,6 +207,15 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
         self.plain.retire(replica_id, config, timeout).await
+    }
+
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.plain.advise(replica_id, advice, timeout).await
     }
 
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {

@@ -200,6 +200,19 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         Ok(Response::new(v1::RetireResponse { refusal }))
     }
 
+    async fn advise(
+        &self,
+        request: Request<v1::AdviseRequest>,
+    ) -> Result<Response<v1::AdviseResponse>, Status> {
+        let (timeout, request) = open(request);
+        let result = async {
+            let (replica_id, advice) = convert::advise(request)?;
+            self.replica.advise(replica_id, advice, timeout?).await
+        };
+        let refusal = refusal_of(result.await)?;
+        Ok(Response::new(v1::AdviseResponse { refusal }))
+    }
+
     async fn identify(
         &self,
         request: Request<v1::IdentifyRequest>,

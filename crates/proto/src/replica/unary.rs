@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
-    ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
@@ -168,6 +168,17 @@ impl Replica for UnaryReplica {
     ) -> Result<(), ReplicaError> {
         let request = convert::retire_request(replica_id, config);
         let call = async |mut client: ReplicaClient<Channel>, request| client.retire(request).await;
+        convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
+    }
+
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let request = convert::advise_request(replica_id, advice);
+        let call = async |mut client: ReplicaClient<Channel>, request| client.advise(request).await;
         convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
     }
 

@@ -14,9 +14,10 @@ use quorate_proto::{Limits, RegisterService, ReplicaService, StatusSource, v1};
 use quorate_register::fence::judge_adoption;
 use quorate_register::retirement::judge_retirement;
 use quorate_register::{
-    Boot, Config, DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entropy, Entry, Epoch, Fence,
-    HeldConfig, Identity, Key, Member, OpId, OperationError, Page, PageRequest, Pair, Register,
-    Replica, ReplicaError, ReplicaId, Timestamp, Version, Write, bucket_of, pair_hash, scan_order,
+    Advice, Boot, Config, DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entropy, Entry, Epoch,
+    Fence, HeldConfig, Identity, Key, Member, OpId, OperationError, Page, PageRequest, Pair,
+    Register, Replica, ReplicaError, ReplicaId, Timestamp, Version, Write, bucket_of, pair_hash,
+    scan_order,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -156,6 +157,7 @@ pub struct MemoryReplica {
     pub held: Mutex<Option<HeldConfig>>,
     pub boots: Mutex<DiskBoots>,
     pub pairs: Mutex<BTreeMap<Key, Pair>>,
+    pub advices: Mutex<Vec<Advice>>,
     pub gate: Notify,
     /// What the next call answers instead.
     pub refuse: Mutex<Option<ReplicaError>>,
@@ -169,6 +171,7 @@ impl MemoryReplica {
             held: Mutex::default(),
             boots: Mutex::default(),
             pairs: Mutex::default(),
+            advices: Mutex::default(),
             gate: Notify::new(),
             refuse: Mutex::default(),
         })
@@ -336,6 +339,18 @@ impl Replica for MemoryReplica {
         judge_retirement(self.id, self.held.lock().unwrap().as_ref(), config)
     }
 
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _running = self.calls.begin(Some(timeout));
+        assert_eq!(replica_id, self.id);
+        self.advices.lock().unwrap().push(advice);
+        Ok(())
+    }
+
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError> {
         let _running = self.calls.begin(Some(timeout));
         let config = self.held.lock().unwrap().clone();
@@ -347,6 +362,7 @@ impl Replica for MemoryReplica {
             keys: self.pairs.lock().unwrap().len() as u64,
             disk_full: false,
             admitted: true,
+            leaving: !self.advices.lock().unwrap().is_empty(),
             boots: self.boots.lock().unwrap().clone(),
         })
     }

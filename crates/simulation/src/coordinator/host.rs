@@ -175,6 +175,7 @@ impl CoordinatorHost {
             metrics: metrics.expect("the registry is empty"),
             live: process.coordinator.live_counts(),
             repair: None,
+            leads: None,
         }))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use quorate_coordinator::membership::{News, ScaleRefused, Workload};
+use quorate_coordinator::membership::{News, ScaleRefused, WishUnknown, Workload};
 
 use crate::trace::Trace;
 
@@ -35,6 +35,10 @@ impl Workload for Wanted {
     fn wanted(&self) -> Option<Arc<[String]>> {
         let size = *self.size.lock();
         Some(self.pods.iter().take(size).cloned().collect())
+    }
+
+    async fn wanted_now(&self) -> Result<Option<Arc<[String]>>, WishUnknown> {
+        Ok(self.wanted())
     }
 
     async fn scale(&self, size: usize) -> Result<(), ScaleRefused> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
-    ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use super::ReplicaHost;
@@ -150,6 +150,16 @@ impl Replica for SimulatedReplica {
     ) -> Result<(), ReplicaError> {
         let config = config.clone();
         let method = Method::Retire { replica_id, config };
+        self.call(method, timeout).await.map(drop)
+    }
+
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let method = Method::Advise { replica_id, advice };
         self.call(method, timeout).await.map(drop)
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
-    ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 
 use crate::trace::{Short, shown_key};
@@ -40,6 +40,10 @@ pub(super) enum Method {
         replica_id: ReplicaId,
         config: Arc<Config>,
     },
+    Advise {
+        replica_id: ReplicaId,
+        advice: Advice,
+    },
     Identify,
 }
 
@@ -63,7 +67,11 @@ impl ReplicaRequest {
     pub(super) fn stores(&self) -> bool {
         !matches!(
             self.method,
-            Method::Read(..) | Method::ReadTimestamp(..) | Method::Scan(..) | Method::Identify
+            Method::Read(..)
+                | Method::ReadTimestamp(..)
+                | Method::Scan(..)
+                | Method::Advise { .. }
+                | Method::Identify
         )
     }
 
@@ -112,6 +120,10 @@ impl ReplicaRequest {
                 let retired = replica.retire(*replica_id, config, timeout).await;
                 retired.map(|()| Returned::Nothing)
             }
+            Method::Advise { replica_id, advice } => {
+                let advised = replica.advise(*replica_id, *advice, timeout).await;
+                advised.map(|()| Returned::Nothing)
+            }
             Method::Identify => replica.identify(timeout).await.map(Returned::Identity),
         })
     }
@@ -133,6 +145,7 @@ impl fmt::Display for ReplicaRequest {
             }
             Method::Admit { boot, .. } => write!(f, "admit boot {}", boot.number),
             Method::Retire { config, .. } => write!(f, "retire under epoch {}", config.epoch()),
+            Method::Advise { advice, .. } => write!(f, "advise {advice:?}"),
             Method::Identify => f.write_str("identify"),
         }
     }

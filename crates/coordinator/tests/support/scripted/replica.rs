@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_register::{
-    Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair, Replica,
-    ReplicaError, ReplicaId, Timestamp, Write,
+    Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
 use tokio::time::Instant;
 
@@ -142,6 +142,19 @@ impl Replica for Scripted {
         let seen = Seen::new("retire", timeout);
         self.play(seen, |replica| async move {
             replica.retire(replica_id, config, timeout).await
+        })
+        .await
+    }
+
+    async fn advise(
+        &self,
+        replica_id: ReplicaId,
+        advice: Advice,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let seen = Seen::new("advise", timeout);
+        self.play(seen, |replica| async move {
+            replica.advise(replica_id, advice, timeout).await
         })
         .await
     }

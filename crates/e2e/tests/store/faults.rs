@@ -1,0 +1,108 @@
+//! Pods and disks that go away while clients go on.
+
+use std::time::Duration;
+
+use quorate_e2e::{Release, until_within};
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Replicas one after the other, each without a warning, and then all coordinators at once.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn deleted_pods_come_back() {
+    let release = Release::install("deleted-pods", &[]).await.unwrap();
+    release.until_members(0..3).await;
+    let load = release.load(Duration::from_secs(60)).await.unwrap();
+    for ordinal in 0..3 {
+        let pod = format!("quorate-replica-{ordinal}");
+        let delete = ["delete", "pod", &pod, "--grace-period=0", "--force"];
+        release.kubectl(&delete).await.unwrap();
+        release.until_members(0..3).await;
+    }
+    let coordinators = "--selector=app.kubernetes.io/component=coordinator";
+    let delete = ["delete", "pod", coordinators, "--grace-period=0", "--force"];
+    release.kubectl(&delete).await.unwrap();
+    release.until_members(0..3).await;
+    // While there is no coordinator, operations fail.
+    let report = load.report().await.unwrap();
+    assert!(report.ok > 0, "{}", report.text);
+    release.delete().await.unwrap();
+}
+
+/// The pod comes back with an empty disk, which is swapped in by itself.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn a_lost_disk_is_replaced() {
+    let settings = ["replica.swapDelay=5s"];
+    let release = Release::install("lost-disk", &settings).await.unwrap();
+    release.until_members(0..3).await;
+    let epoch = epoch(&release).await;
+    let load = release.load(Duration::from_secs(60)).await.unwrap();
+    let claim = ["delete", "pvc", "data-quorate-replica-2", "--wait=false"];
+    release.kubectl(&claim).await.unwrap();
+    let pod = ["delete", "pod", "quorate-replica-2"];
+    release.kubectl(&pod).await.unwrap();
+    until_within(LIMIT, "the new disk is a member", async || {
+        self::epoch(&release).await != epoch && release.has_members(0..3).await
+    })
+    .await;
+    let report = load.report().await.unwrap();
+    report.assert_nothing_failed();
+    release.delete().await.unwrap();
+}
+
+/// Its pods are evicted, as far as the budget allows, and its volume waits for it.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn a_drained_node_stops_nothing() {
+    // Other tests have pods on the node too.
+    let settings = ["replica.podLabels.drained=here"];
+    let release = Release::install("drain", &settings).await.unwrap();
+    release.until_members(0..3).await;
+    let load = release.load(Duration::from_secs(40)).await.unwrap();
+    let path = "jsonpath={.spec.nodeName}";
+    let place = ["get", "pod", "quorate-replica-1", "--output", path];
+    let node = release.kubectl(&place).await.unwrap();
+    let drain = [
+        "drain",
+        &node,
+        "--pod-selector=drained=here",
+        "--delete-emptydir-data",
+        "--timeout=2m",
+    ];
+    let drained = release.kubectl(&drain).await;
+    // Whatever came of it, others need the node.
+    let uncordon = ["uncordon", &node];
+    release.kubectl(&uncordon).await.unwrap();
+    drained.unwrap();
+    release.until_members(0..3).await;
+    let report = load.report().await.unwrap();
+    report.assert_nothing_failed();
+    release.delete().await.unwrap();
+}
+
+/// Other settings replace all pods of both roles, one by one.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn all_pods_are_replaced_by_an_upgrade_and_no_operation_fails() {
+    let release = Release::install("upgrade", &[]).await.unwrap();
+    release.until_members(0..3).await;
+    let load = release.load(Duration::from_secs(90)).await.unwrap();
+    let settings = ["replica.log=debug", "coordinator.log=debug"];
+    release.upgrade(&settings).await.unwrap();
+    release.until_members(0..3).await;
+    assert!(load.runs().await, "the load ended before the upgrade");
+    let report = load.report().await.unwrap();
+    report.assert_nothing_failed();
+    release.delete().await.unwrap();
+}
+
+/// The epoch that a coordinator operates under; empty while it does not answer.
+async fn epoch(release: &Release) -> String {
+    let status = release.quorate(&["status", "--output", "json"]).await;
+    let status = status
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok());
+    let status: serde_json::Value = status.unwrap_or_default();
+    status["epoch"].as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,5 @@
+//! A store in the cluster, installed with the chart, while its clients go on. What they see is
+//! recorded, and checked for linearizability.
+
+mod faults;
+mod scale;

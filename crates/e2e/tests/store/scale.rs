@@ -1,0 +1,91 @@
+//! Other sizes, as `kubectl scale` asks for them.
+
+use std::time::Duration;
+
+use quorate_e2e::{Release, until};
+
+const STATEFUL_SET: &str = "statefulset/quorate-replica";
+const LEAVING: [&str; 4] = [
+    "quorate-replica-1",
+    "quorate-replica-2",
+    "quorate-replica-3",
+    "quorate-replica-4",
+];
+
+/// Four of five pods are told to end at the same moment: with fewer than three of them left no
+/// operation would come to an end.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn from_five_to_one_in_one_step_no_operation_fails() {
+    let settings = ["replica.replicas=5", "replica.minReplicas=1"];
+    let release = Release::install("five-to-one", &settings).await.unwrap();
+    release.until_members(0..5).await;
+    let load = release.load(Duration::from_secs(60)).await.unwrap();
+    let scale = ["scale", STATEFUL_SET, "--replicas=1"];
+    release.kubectl(&scale).await.unwrap();
+    assert!(load.runs().await, "the load ended before the change");
+    release.until_members(0..1).await;
+    release.until_gone(&LEAVING).await;
+    let report = load.report().await.unwrap();
+    report.assert_nothing_failed();
+    release.delete().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn up_and_down_no_operation_fails() {
+    let release = Release::install("up-and-down", &[]).await.unwrap();
+    release.until_members(0..3).await;
+    let load = release.load(Duration::from_secs(60)).await.unwrap();
+    let five = ["scale", STATEFUL_SET, "--replicas=5"];
+    release.kubectl(&five).await.unwrap();
+    release.until_members(0..5).await;
+    let three = ["scale", STATEFUL_SET, "--replicas=3"];
+    release.kubectl(&three).await.unwrap();
+    assert!(load.runs().await, "the load ended before the changes");
+    release.until_members(0..3).await;
+    release.until_gone(&LEAVING[2..]).await;
+    let report = load.report().await.unwrap();
+    report.assert_nothing_failed();
+    release.delete().await.unwrap();
+}
+
+/// The config is lost, so that the members cannot be changed: those that are to leave serve on, until
+/// their grace period runs out, and operations fail. Nothing else does.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn after_a_grace_that_ran_out_scaling_up_recovers() {
+    let settings = [
+        "replica.replicas=5",
+        "replica.minReplicas=1",
+        "replica.terminationGracePeriodSeconds=30",
+    ];
+    let release = Release::install("grace", &settings).await.unwrap();
+    release.until_members(0..5).await;
+    release.quorate(&["set", "kept", "value"]).await.unwrap();
+    let config = ["delete", "configmap", "quorate-config"];
+    release.kubectl(&config).await.unwrap();
+    let one = ["scale", STATEFUL_SET, "--replicas=1"];
+    release.kubectl(&one).await.unwrap();
+    until("the status names all that are held", async || {
+        let status = release.quorate(&["status", "--output", "json"]).await;
+        status.is_ok_and(|status| status.matches("it was told to end").count() >= LEAVING.len())
+    })
+    .await;
+    let kept = release.quorate(&["get", "kept"]).await.unwrap();
+    assert_eq!(kept.trim(), "value");
+
+    release.until_gone(&LEAVING).await;
+    let refused = release.quorate(&["get", "kept"]).await;
+    assert!(refused.is_err(), "one of five is no majority: {refused:?}");
+    let five = ["scale", STATEFUL_SET, "--replicas=5"];
+    release.kubectl(&five).await.unwrap();
+    until("the value is there", async || {
+        let found = release.quorate(&["get", "kept"]).await;
+        found.is_ok_and(|value| value.trim() == "value")
+    })
+    .await;
+    release.quorate(&["recover"]).await.unwrap();
+    release.until_members(0..5).await;
+    release.delete().await.unwrap();
+}
