@@ -39,7 +39,7 @@ impl Fleet {
             .collect();
         let fixed = settings.changes.is_none();
         let judge = Arc::new(Judge::new(replicas.clone(), fixed, trace.clone()));
-        let object = Arc::new(ConfigObject::new(seed));
+        let object = Arc::new(ConfigObject::new(seed, trace.clone()));
         let pods = replicas.iter().map(|replica| replica.pod().to_owned());
         let wanted = Wanted::new(pods.collect(), settings.replicas, trace.clone());
         let wanted = Arc::new(wanted);

@@ -24,6 +24,7 @@
 //! cargo test -p quorate-simulation                          the seeds of CI, and seeds.txt
 //! SIMULATION_SEEDS=10000..30000 cargo test -p quorate-simulation --test seeds every
 //! SIMULATION_SEED=42 cargo test -p quorate-simulation --test seeds every -- --nocapture
+//! just soak                                                  100,000 more, resumed if interrupted
 //! cargo test -p quorate-simulation --features mutations --test mutations -- --nocapture
 //! ```
 //!
@@ -82,6 +83,7 @@ mod random;
 mod replica;
 mod run;
 mod settings;
+mod soak;
 mod trace;
 
 pub use campaign::{DEFAULT_SEEDS, InvalidSeeds, Seeds, listed, on_all_cores};
@@ -93,3 +95,4 @@ pub use hunt::{Catch, Hunt, hunt, simulate_planted};
 pub use invariant::{Broken, Invariant};
 pub use run::{Run, simulate};
 pub use settings::{FaultSettings, Settings, Weather};
+pub use soak::{Soak, checked};

@@ -55,4 +55,25 @@ impl FaultKind {
         Self::ChangeSize,
         Self::RollBackConfig,
     ];
+
+    /// What each fault of this kind is counted as.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CrashReplica => "fault: crash a replica",
+            Self::CrashAllReplicas => "fault: crash all replicas",
+            Self::PauseReplica => "fault: pause a replica",
+            Self::FailSync => "fault: fail a sync",
+            Self::FillDisk => "fault: fill a disk",
+            Self::WipeDisk => "fault: wipe a disk",
+            Self::CrashCoordinator => "fault: crash a coordinator",
+            Self::StopCoordinator => "fault: stop a coordinator",
+            Self::PauseCoordinator => "fault: pause a coordinator",
+            Self::CutOneWay => "fault: cut one way",
+            Self::CutLink => "fault: cut a link",
+            Self::IsolateReplica => "fault: isolate a replica",
+            Self::Partition => "fault: partition",
+            Self::ChangeSize => "fault: change the size",
+            Self::RollBackConfig => "fault: roll back the config",
+        }
+    }
 }
