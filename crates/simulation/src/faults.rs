@@ -2,6 +2,7 @@
 
 mod cut;
 mod kind;
+mod restore;
 mod wipe;
 
 use std::future::Future;
@@ -28,14 +29,15 @@ pub(crate) struct Faults {
     random: Random,
     /// The smallest size that is wanted; `None` when members never change.
     smallest: Option<usize>,
-    /// Whose disks are wiped, or about to be: with more than a minority gone the data is gone.
+    /// Whose disks are wiped or restored, or about to be: with more than a minority gone the data is gone.
     wiped: Vec<usize>,
 }
 
 impl Faults {
     /// The faults of a run.
     pub(crate) fn new(settings: &Settings, fleet: &Arc<Fleet>) -> Self {
-        let wipes = settings.faults.kinds.contains(&FaultKind::WipeDisk);
+        let loses = |kind: &FaultKind| kind.loses_disk();
+        let wipes = settings.faults.kinds.iter().any(loses);
         // Every group can spare the one disk that is wiped.
         let smallest = if wipes { 3 } else { 1 };
         Self {
@@ -82,6 +84,10 @@ impl Faults {
                 let course = self.wipe_disk(replica, lasts);
                 return course.map_or(Begun::Nothing, Begun::Lasting);
             }
+            FaultKind::RestoreDisk => {
+                let course = self.restore_disk(replica, lasts);
+                return course.map_or(Begun::Nothing, Begun::Lasting);
+            }
             FaultKind::ChangeSize => {
                 let all = self.fleet.replicas.len();
                 let Some(smallest) = self.smallest.filter(|smallest| *smallest <= all) else {
@@ -93,7 +99,7 @@ impl Faults {
             }
             FaultKind::RollBackConfig => {
                 // Together with a lost disk it may take a person to say which config goes on.
-                let wipes = self.settings.kinds.contains(&FaultKind::WipeDisk);
+                let wipes = self.settings.kinds.iter().any(|kind| kind.loses_disk());
                 let allowed = self.smallest.is_some() && !wipes;
                 return match allowed && self.fleet.object.roll_back() {
                     true => Begun::Over,

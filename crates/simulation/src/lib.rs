@@ -3,8 +3,8 @@
 //! One process, one thread, one seed: the coordinators and replicas of a release run on
 //! tokio's paused clock, over a simulated network and disks that lose what is not synced.
 //! Messages are late, lost, doubled and overtaken; links are cut, one way too; processes
-//! crash, stand still, shut down and come back; syncs fail, disks fill up and are wiped;
-//! clients have little time and abandon calls. Nothing reads the machine's clock or
+//! crash, stand still, shut down and come back; syncs fail, disks fill up, are wiped, or go back
+//! to old copies; clients have little time and abandon calls. Nothing reads the machine's clock or
 //! randomness, so one seed is one run: every seed is run twice and compared byte for byte
 //! before its result is read.
 //!

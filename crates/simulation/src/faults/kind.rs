@@ -16,6 +16,9 @@ pub enum FaultKind {
     /// A replica's disk is lost; it comes back empty, under a new id. Never more than a
     /// minority in one run.
     WipeDisk,
+    /// A replica's disk goes back to an old copy of itself. With the disks that are wiped never
+    /// more than a minority in one run, and only where boots are counted.
+    RestoreDisk,
     /// A coordinator's process dies in the midst of its operations.
     CrashCoordinator,
     /// A coordinator shuts down: its operations end, answered.
@@ -54,7 +57,13 @@ impl FaultKind {
         Self::Partition,
         Self::ChangeSize,
         Self::RollBackConfig,
+        Self::RestoreDisk,
     ];
+
+    /// Whether a disk forgets what it had.
+    pub const fn loses_disk(self) -> bool {
+        matches!(self, Self::WipeDisk | Self::RestoreDisk)
+    }
 
     /// What each fault of this kind is counted as.
     pub const fn name(self) -> &'static str {
@@ -65,6 +74,7 @@ impl FaultKind {
             Self::FailSync => "fault: fail a sync",
             Self::FillDisk => "fault: fill a disk",
             Self::WipeDisk => "fault: wipe a disk",
+            Self::RestoreDisk => "fault: restore an old disk",
             Self::CrashCoordinator => "fault: crash a coordinator",
             Self::StopCoordinator => "fault: stop a coordinator",
             Self::PauseCoordinator => "fault: pause a coordinator",
