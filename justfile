@@ -38,6 +38,11 @@ advisories:
 simulate *ARGS:
     cargo test -p quorate-simulation --features mutations {{ ARGS }} -- --nocapture
 
+# Simulates 100,000 further seeds, each twice, optimised; goes on where it was interrupted, and
+# stops at the first finding. `just soak --help` names the options.
+soak *ARGS:
+    cargo run --profile soak -p quorate-simulation --example soak -- {{ ARGS }}
+
 # The tests that need a Kubernetes cluster, against the one that KUBECONFIG names.
 e2e *ARGS:
     scripts/kubernetes-tests {{ ARGS }}

@@ -6,8 +6,8 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-/// The seeds that are run when nobody says otherwise.
-pub const DEFAULT_SEEDS: Range<u64> = 0..3000;
+/// The seeds that are run when nobody says otherwise: each twice, so 10,000 histories.
+pub const DEFAULT_SEEDS: Range<u64> = 0..5000;
 
 /// Which seeds to run.
 #[derive(Debug, Clone, PartialEq, Eq)]

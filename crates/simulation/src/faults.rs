@@ -2,6 +2,7 @@
 
 mod cut;
 mod kind;
+mod restore;
 mod wipe;
 
 use std::future::Future;
@@ -28,14 +29,15 @@ pub(crate) struct Faults {
     random: Random,
     /// The smallest size that is wanted; `None` when members never change.
     smallest: Option<usize>,
-    /// Whose disks are wiped, or about to be: with more than a minority gone the data is gone.
+    /// Whose disks are wiped or restored, or about to be: with more than a minority gone the data is gone.
     wiped: Vec<usize>,
 }
 
 impl Faults {
     /// The faults of a run.
     pub(crate) fn new(settings: &Settings, fleet: &Arc<Fleet>) -> Self {
-        let wipes = settings.faults.kinds.contains(&FaultKind::WipeDisk);
+        let loses = |kind: &FaultKind| kind.loses_disk();
+        let wipes = settings.faults.kinds.iter().any(loses);
         // Every group can spare the one disk that is wiped.
         let smallest = if wipes { 3 } else { 1 };
         Self {
@@ -62,35 +64,47 @@ impl Faults {
             if lasting.len() >= MOST_AT_ONCE {
                 continue;
             }
-            if let Some(course) = self.begin(kind, lasts) {
+            let begun = self.begin(kind, lasts);
+            if !matches!(begun, Begun::Nothing) {
+                let text = format_args!("{}", kind.name());
+                self.fleet.trace.event(kind.name(), text);
+            }
+            if let Begun::Lasting(course) = begun {
                 lasting.spawn(course);
             }
         }
     }
 
-    /// Begins a fault; what it returns goes on with it and ends it.
-    fn begin(&mut self, kind: FaultKind, lasts: Duration) -> Option<Course> {
+    /// Begins a fault.
+    fn begin(&mut self, kind: FaultKind, lasts: Duration) -> Begun {
         let coordinator = self.pick_coordinator();
         let replica = self.pick_replica();
         let end = match kind {
-            FaultKind::WipeDisk => return self.wipe_disk(replica, lasts),
+            FaultKind::WipeDisk => {
+                let course = self.wipe_disk(replica, lasts);
+                return course.map_or(Begun::Nothing, Begun::Lasting);
+            }
+            FaultKind::RestoreDisk => {
+                let course = self.restore_disk(replica, lasts);
+                return course.map_or(Begun::Nothing, Begun::Lasting);
+            }
             FaultKind::ChangeSize => {
                 let all = self.fleet.replicas.len();
-                if let Some(smallest) = self.smallest.filter(|smallest| *smallest <= all) {
-                    let size = self.random.number(smallest as u64..=all as u64);
-                    self.fleet.wanted.set(size as usize);
-                }
-                return None;
+                let Some(smallest) = self.smallest.filter(|smallest| *smallest <= all) else {
+                    return Begun::Nothing;
+                };
+                let size = self.random.number(smallest as u64..=all as u64);
+                self.fleet.wanted.set(size as usize);
+                return Begun::Over;
             }
             FaultKind::RollBackConfig => {
                 // Together with a lost disk it may take a person to say which config goes on.
-                let wipes = self.settings.kinds.contains(&FaultKind::WipeDisk);
+                let wipes = self.settings.kinds.iter().any(|kind| kind.loses_disk());
                 let allowed = self.smallest.is_some() && !wipes;
-                if allowed && self.fleet.object.roll_back() {
-                    let text = format_args!("the config object goes back");
-                    self.fleet.trace.event("config rolled back", text);
-                }
-                return None;
+                return match allowed && self.fleet.object.roll_back() {
+                    true => Begun::Over,
+                    false => Begun::Nothing,
+                };
             }
             FaultKind::CrashReplica => self.crash_replicas(replica, 1),
             FaultKind::CrashAllReplicas => self.crash_replicas(replica, self.fleet.replicas.len()),
@@ -100,7 +114,7 @@ impl Faults {
                 let failure = StoreError::Failed { problem };
                 let disk = self.fleet.replicas[replica].disk();
                 disk.memory().fail_next_sync(failure);
-                return None;
+                return Begun::Over;
             }
             FaultKind::FillDisk => self.fill_disk(replica),
             FaultKind::CrashCoordinator => self.end_coordinator(coordinator, true),
@@ -125,7 +139,7 @@ impl Faults {
                 self.cut(both_ways(&[coordinator], &apart))
             }
         };
-        Some(Box::pin(async move {
+        Begun::Lasting(Box::pin(async move {
             sleep(lasts).await;
             end();
         }))
@@ -179,6 +193,16 @@ impl Faults {
         coordinator.pause();
         Box::new(move || coordinator.resume())
     }
+}
+
+/// What became of a fault.
+enum Begun {
+    /// It makes no sense at this moment.
+    Nothing,
+    /// It happened, and has no end.
+    Over,
+    /// It goes on, and ends itself.
+    Lasting(Course),
 }
 
 /// A fault that lasts and then ends itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quorate_coordinator::membership::RecoverError;
 use tokio::time::{Instant, sleep};
 
-use crate::coordinator::{ConfigObject, CoordinatorHost, Front, Surroundings, Wanted};
+use crate::coordinator::{BootObject, ConfigObject, CoordinatorHost, Front, Surroundings, Wanted};
 use crate::invariant::Invariant;
 use crate::judge::Judge;
 use crate::network::{Conditions, Link, Route};
@@ -39,7 +39,10 @@ impl Fleet {
             .collect();
         let fixed = settings.changes.is_none();
         let judge = Arc::new(Judge::new(replicas.clone(), fixed, trace.clone()));
-        let object = Arc::new(ConfigObject::new(seed));
+        let object = Arc::new(ConfigObject::new(seed, trace.clone()));
+        let boots = settings
+            .boots_counted
+            .then(|| Arc::new(BootObject::new(seed)));
         let pods = replicas.iter().map(|replica| replica.pod().to_owned());
         let wanted = Wanted::new(pods.collect(), settings.replicas, trace.clone());
         let wanted = Arc::new(wanted);
@@ -60,6 +63,7 @@ impl Fleet {
                 let surroundings = Surroundings {
                     replicas: links.collect(),
                     object: object.clone(),
+                    boots: boots.clone(),
                     wanted: wanted.clone(),
                     judge: judge.clone(),
                 };

@@ -3,8 +3,8 @@
 //! One process, one thread, one seed: the coordinators and replicas of a release run on
 //! tokio's paused clock, over a simulated network and disks that lose what is not synced.
 //! Messages are late, lost, doubled and overtaken; links are cut, one way too; processes
-//! crash, stand still, shut down and come back; syncs fail, disks fill up and are wiped;
-//! clients have little time and abandon calls. Nothing reads the machine's clock or
+//! crash, stand still, shut down and come back; syncs fail, disks fill up, are wiped, or go back
+//! to old copies; clients have little time and abandon calls. Nothing reads the machine's clock or
 //! randomness, so one seed is one run: every seed is run twice and compared byte for byte
 //! before its result is read.
 //!
@@ -24,6 +24,7 @@
 //! cargo test -p quorate-simulation                          the seeds of CI, and seeds.txt
 //! SIMULATION_SEEDS=10000..30000 cargo test -p quorate-simulation --test seeds every
 //! SIMULATION_SEED=42 cargo test -p quorate-simulation --test seeds every -- --nocapture
+//! just soak                                                  100,000 more, resumed if interrupted
 //! cargo test -p quorate-simulation --features mutations --test mutations -- --nocapture
 //! ```
 //!
@@ -82,6 +83,7 @@ mod random;
 mod replica;
 mod run;
 mod settings;
+mod soak;
 mod trace;
 
 pub use campaign::{DEFAULT_SEEDS, InvalidSeeds, Seeds, listed, on_all_cores};
@@ -93,3 +95,4 @@ pub use hunt::{Catch, Hunt, hunt, simulate_planted};
 pub use invariant::{Broken, Invariant};
 pub use run::{Run, simulate};
 pub use settings::{FaultSettings, Settings, Weather};
+pub use soak::{Soak, checked};

@@ -48,6 +48,8 @@ pub struct Settings {
     pub operations_in_flight: usize,
     /// How coordinators repair members, if they do.
     pub repair: Option<RepairOptions>,
+    /// Whether boots are counted, so that no replica serves before a coordinator admitted it.
+    pub boots_counted: bool,
     /// How long a coordinator that starts waits for each replica.
     pub find_limit: Duration,
     /// Limits of the replicas' commit queues.
@@ -130,6 +132,7 @@ impl fmt::Display for Settings {
             self.operations_in_flight, self.find_limit
         )?;
         writeln!(f, "{:?}", self.repair)?;
+        writeln!(f, "boots counted: {}", self.boots_counted)?;
         writeln!(
             f,
             "replicas: {:?}, {} cached timestamps, syncs of {:?} ms",

@@ -73,6 +73,8 @@ fn runs_are_hostile_and_still_get_somewhere() {
         "sync failed",
         "disk filled",
         "disk wiped",
+        "disk restored",
+        "old disk set aside",
         "coordinator crashed",
         "coordinator shut down",
         "coordinator paused",
@@ -81,6 +83,7 @@ fn runs_are_hostile_and_still_get_somewhere() {
         "request lost",
         "answer lost",
         "request cancelled",
+        "change completed",
         "bootstrapped",
         "bootstrap failed",
     ] {

@@ -2,24 +2,12 @@
 
 use std::env;
 
-use quorate_simulation::{Seeds, listed, on_all_cores, simulate_twice};
+use quorate_simulation::{Seeds, checked, listed, on_all_cores, simulate_twice};
 
 const ONCE_FAILED: &str = include_str!("../seeds.txt");
 
-/// What is wrong with a seed's run, with the command that shows it again.
-fn failure(seed: u64) -> Option<String> {
-    let findings = match simulate_twice(seed) {
-        Ok(run) if run.broken.is_empty() => return None,
-        Ok(run) => run.to_string(),
-        Err(diverged) => format!("seed {seed}: {diverged}\n"),
-    };
-    Some(format!(
-        "{findings}  to see it again: SIMULATION_SEED={seed} cargo test -p quorate-simulation --test seeds every -- --nocapture\n"
-    ))
-}
-
 fn assert_all_keep_every_invariant(seeds: &[u64]) {
-    let failures = on_all_cores(seeds, |seed| failure(*seed));
+    let failures = on_all_cores(seeds, |seed| checked(*seed).err());
     let failures: Vec<_> = failures.into_iter().flatten().collect();
     assert!(
         failures.is_empty(),

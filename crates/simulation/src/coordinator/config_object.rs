@@ -11,6 +11,7 @@ use quorate_coordinator::membership::{
 use quorate_register::Config;
 
 use crate::random::Random;
+use crate::trace::Trace;
 
 /// A [`ConfigStore`] in memory that is slow, fails, and sometimes fails after it did what it
 /// was asked.
@@ -19,6 +20,7 @@ pub(crate) struct ConfigObject {
     /// Seldom enough that every coordinator finds its way.
     failures: f64,
     random: Random,
+    trace: Trace,
 }
 
 #[derive(Default)]
@@ -31,12 +33,13 @@ struct Content {
 
 impl ConfigObject {
     /// An object that does not exist yet.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, trace: Trace) -> Self {
         let random = Random::new(seed, "config object");
         Self {
             content: Mutex::default(),
             failures: random.pick(&[0.0, 0.2]),
             random,
+            trace,
         }
     }
 
@@ -82,12 +85,35 @@ impl ConfigObject {
             return SwapOutcome::Conflict;
         }
         let version = content.version;
-        if let Some((config, active)) = content.stored.take() {
-            content.past.push((version, config, active));
+        if let Some((replaced, active)) = content.stored.take() {
+            if let Some(step) = step(&replaced, config) {
+                self.trace
+                    .event(step, format_args!("config object: {step}"));
+            }
+            content.past.push((version, replaced, active));
         }
         content.version += 1;
         content.stored = Some((Arc::new(config.clone()), active));
         SwapOutcome::Swapped(StoreVersion(content.version.to_string()))
+    }
+}
+
+/// Which step of a change it is when a config takes the place of its parent; `None` for what is
+/// no step, such as an old config that is put back.
+fn step(replaced: &Config, config: &Config) -> Option<&'static str> {
+    if config.parts().ancestors.first() != Some(&replaced.id()) {
+        return None;
+    }
+    if config.epoch().recovery > replaced.epoch().recovery {
+        return Some("config recovered");
+    }
+    if config.is_joint() {
+        return Some("change begun");
+    }
+    let next = replaced.parts().next.as_ref()?;
+    match config.parts().current == *next {
+        true => Some("change completed"),
+        false => Some("change aborted"),
     }
 }
 

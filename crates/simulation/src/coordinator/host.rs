@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus::Registry;
-use quorate_coordinator::membership::Membership;
+use quorate_coordinator::membership::{AdmissionState, Admissions, Membership, admit_all};
 use quorate_coordinator::reconfiguration::{
     ReconfigurationMetrics, ReconfigurationOptions, Reconfigurer, ReconfigurerParts,
 };
@@ -17,7 +17,7 @@ use quorate_coordinator::{
 use tokio_util::sync::CancellationToken;
 
 use super::request::{Operation, OperationAnswer};
-use super::{ConfigObject, Wanted};
+use super::{BootObject, ConfigObject, Wanted};
 use crate::gate::Gate;
 use crate::judge::Judge;
 use crate::network::{Host, Link, Served};
@@ -32,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) replicas: Vec<(String, Arc<Link<ReplicaHost>>)>,
     /// Where the config lies.
     pub(crate) object: Arc<ConfigObject>,
+    /// Where boots are counted, if they are.
+    pub(crate) boots: Option<Arc<BootObject>>,
     /// What people want of the members.
     pub(crate) wanted: Arc<Wanted>,
     /// Who judges what operations return.
@@ -143,6 +145,7 @@ impl CoordinatorHost {
             });
             self.repair(repairer, process.clone());
         }
+        self.keep_admitting(&membership, process.clone());
         let this = self.this.clone();
         let reconfigurer = self.reconfigurer(&process, membership);
         tokio::spawn(async move {
@@ -177,6 +180,44 @@ impl CoordinatorHost {
             repair: None,
             leads: None,
         }))
+    }
+
+    /// Admits replicas until the process ends, if boots are counted.
+    fn keep_admitting(&self, membership: &Arc<Membership>, process: Process) {
+        let Some(boots) = self.surroundings.boots.clone() else {
+            return;
+        };
+        let (this, membership) = (self.this.clone(), membership.clone());
+        tokio::spawn(async move {
+            let Some(host) = this.upgrade() else { return };
+            let admitting = async {
+                loop {
+                    let config = membership.view().map(|view| view.config().clone());
+                    let directory = &**membership.directory();
+                    let limit = host.find_limit;
+                    match admit_all(directory, &*boots, None, config.as_deref(), limit).await {
+                        Ok(admissions) => host.note_set_aside(&admissions),
+                        Err(error) => host.note("not admitted", &error),
+                    }
+                    tokio::time::sleep(host.entropy.milliseconds(5..=100)).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = process.dead.cancelled() => {}
+                () = process.stop.cancelled() => {}
+                () = host.gate.hold(admitting) => {}
+            }
+        });
+    }
+
+    fn note_set_aside(&self, admissions: &Admissions) {
+        for found in &admissions.pods {
+            if let AdmissionState::Amnesiac(amnesia) = &found.state {
+                let text = format!("{} is set aside: {amnesia}", found.pod);
+                self.note("old disk set aside", &text);
+            }
+        }
     }
 
     /// Repairs until the process ends.

@@ -16,6 +16,9 @@ pub enum FaultKind {
     /// A replica's disk is lost; it comes back empty, under a new id. Never more than a
     /// minority in one run.
     WipeDisk,
+    /// A replica's disk goes back to an old copy of itself. With the disks that are wiped never
+    /// more than a minority in one run, and only where boots are counted.
+    RestoreDisk,
     /// A coordinator's process dies in the midst of its operations.
     CrashCoordinator,
     /// A coordinator shuts down: its operations end, answered.
@@ -54,5 +57,33 @@ impl FaultKind {
         Self::Partition,
         Self::ChangeSize,
         Self::RollBackConfig,
+        Self::RestoreDisk,
     ];
+
+    /// Whether a disk forgets what it had.
+    pub const fn loses_disk(self) -> bool {
+        matches!(self, Self::WipeDisk | Self::RestoreDisk)
+    }
+
+    /// What each fault of this kind is counted as.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CrashReplica => "fault: crash a replica",
+            Self::CrashAllReplicas => "fault: crash all replicas",
+            Self::PauseReplica => "fault: pause a replica",
+            Self::FailSync => "fault: fail a sync",
+            Self::FillDisk => "fault: fill a disk",
+            Self::WipeDisk => "fault: wipe a disk",
+            Self::RestoreDisk => "fault: restore an old disk",
+            Self::CrashCoordinator => "fault: crash a coordinator",
+            Self::StopCoordinator => "fault: stop a coordinator",
+            Self::PauseCoordinator => "fault: pause a coordinator",
+            Self::CutOneWay => "fault: cut one way",
+            Self::CutLink => "fault: cut a link",
+            Self::IsolateReplica => "fault: isolate a replica",
+            Self::Partition => "fault: partition",
+            Self::ChangeSize => "fault: change the size",
+            Self::RollBackConfig => "fault: roll back the config",
+        }
+    }
 }

@@ -15,16 +15,10 @@ impl Faults {
     /// while, and missed what happened, can be reached again, and the others die for a while.
     /// Were the wiped disk counted, it would be a majority together with that minority.
     pub(super) fn wipe_disk(&mut self, victim: usize, lasts: Duration) -> Option<Course> {
-        let replicas = &self.fleet.replicas;
-        let began = self.fleet.judge.anything_completed();
-        let minority = match self.smallest {
-            None => (replicas.len() - 1) / 2,
-            // A smaller group may be without a minority to spare.
-            Some(_) => usize::from(self.fleet.first_members >= 3),
-        };
-        if !began || self.wiped.len() == minority || self.wiped.contains(&victim) {
+        if !self.may_lose(victim) {
             return None;
         }
+        let replicas = &self.fleet.replicas;
         self.wiped.push(victim);
         let worst = self.random.chance(0.5);
         let others = (1..replicas.len()).map(|offset| (victim + offset) % replicas.len());
@@ -54,5 +48,16 @@ impl Faults {
                 replica.start();
             }
         }))
+    }
+
+    /// Whether the group can spare this disk too.
+    pub(super) fn may_lose(&self, victim: usize) -> bool {
+        let minority = match self.smallest {
+            None => (self.fleet.replicas.len() - 1) / 2,
+            // A smaller group may be without a minority to spare.
+            Some(_) => usize::from(self.fleet.first_members >= 3),
+        };
+        let began = self.fleet.judge.anything_completed();
+        began && self.wiped.len() < minority && !self.wiped.contains(&victim)
     }
 }

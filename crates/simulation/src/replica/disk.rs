@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{Entropy, Epoch, Key, Pair, ReplicaId, Timestamp};
 use quorate_replica::Store;
-use quorate_replica::memory::{MemoryDisk, MemoryStore};
+use quorate_replica::memory::{DiskCopy, MemoryDisk, MemoryStore};
 
 use crate::trace::{Short, shown_key};
 
@@ -24,8 +24,10 @@ struct State {
     seen: BTreeMap<Key, Timestamp>,
     /// The config seen, since the disk was last wiped.
     seen_config: Option<SeenConfig>,
-    /// What a wipe took away.
+    /// What a wipe took away, or the return of an old copy.
     wiped: Option<BTreeMap<Key, Timestamp>>,
+    /// A copy of everything, with the id it belongs to.
+    copy: Option<(ReplicaId, DiskCopy)>,
     went_back: Vec<String>,
 }
 
@@ -44,6 +46,7 @@ impl Disk {
                 seen: BTreeMap::new(),
                 seen_config: None,
                 wiped: None,
+                copy: None,
                 went_back: Vec::new(),
             }),
         }
@@ -73,6 +76,27 @@ impl Disk {
         }
         state.wiped = Some(std::mem::take(&mut state.seen));
         state.seen_config = self.config();
+    }
+
+    /// Keeps a copy of what is on it now.
+    pub(crate) fn back_up(&self) {
+        let mut state = self.state.lock();
+        state.copy = Some((state.replica_id, self.memory.copy()));
+    }
+
+    /// Puts the copy in the place of everything on it; `false` when there is none of this disk.
+    /// What was on it is remembered for judgement.
+    pub(crate) fn restore(&self) -> bool {
+        self.observe();
+        let mut state = self.state.lock();
+        let own = state.replica_id;
+        let Some((_, copy)) = state.copy.take().filter(|(id, _)| *id == own) else {
+            return false;
+        };
+        self.memory.restore(copy);
+        state.wiped = Some(std::mem::take(&mut state.seen));
+        state.seen_config = self.config();
+        true
     }
 
     /// Looks for what went back.

@@ -4,12 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use quorate_replica::memory::MemoryStore;
 use quorate_replica::{
-    CommitLimits, Ended, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError,
+    CommitLimits, Ended, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError, begin_boot,
 };
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -29,8 +31,11 @@ pub(crate) struct ReplicaHost {
     pod: String,
     commit: CommitLimits,
     cached_timestamps: usize,
+    boots_counted: bool,
     sync_ms: RangeInclusive<u64>,
     random: Random,
+    /// For the nonces of boots.
+    nonces: Random,
     trace: Trace,
     gate: Gate,
     disk: Disk,
@@ -61,8 +66,10 @@ impl ReplicaHost {
             this: this.clone(),
             commit: settings.commit,
             cached_timestamps: settings.cached_timestamps,
+            boots_counted: settings.boots_counted,
             sync_ms: settings.sync_ms.clone(),
             disk: Disk::new(&random),
+            nonces: Random::new(settings.seed, &format!("{pod} boots")),
             random,
             trace,
             gate: Gate::default(),
@@ -89,15 +96,16 @@ impl ReplicaHost {
         }
         // A disk that was full or failing works again for the new process.
         self.disk.memory().set_free_bytes(u64::MAX);
+        let store = MemoryStore::open(self.disk.memory().clone());
         let options = ReplicaOptions {
             limits: self.commit,
             cached_timestamps: self.cached_timestamps,
+            admitted: self.begin_boot(&store),
             ..ReplicaOptions::new(self.disk.replica_id(), &self.pod)
         };
         let metrics = ReplicaMetrics::new(&Registry::new(), &self.pod);
         let metrics = metrics.expect("the registry is empty");
         state.metrics.push(metrics.clone());
-        let store = MemoryStore::open(self.disk.memory().clone());
         let (replica, committer) = LocalReplica::new(store, options, metrics);
         let dead = CancellationToken::new();
         let (this, process_dead) = (self.this.clone(), dead.clone());
@@ -116,6 +124,21 @@ impl ReplicaHost {
         });
         self.note("replica started", &"starts");
         true
+    }
+
+    /// Begins a boot on the disk, if boots are counted; `true` when the replica may serve at once. A process whose sync
+    /// fails here ends and is started again, of which nobody notices anything.
+    fn begin_boot(&self, store: &MemoryStore) -> bool {
+        if !self.boots_counted {
+            return true;
+        }
+        self.disk.memory().set_sync_duration(Duration::ZERO);
+        loop {
+            let begun = begin_boot(store, true, None, &self.nonces);
+            if let Ok(admitted) = begun.now_or_never().expect("this sync takes no time") {
+                return admitted;
+            }
+        }
     }
 
     /// Ends the process at once: what is not synced is lost. `false` when none is running.
@@ -173,6 +196,18 @@ impl ReplicaHost {
         assert!(stopped, "no process runs on a disk that is wiped");
         self.disk.wipe(&self.random);
         self.note("disk wiped", &"the disk is wiped");
+    }
+
+    /// Puts an old copy in the place of what is on the disk, while no process runs; `false` when
+    /// there is none.
+    pub(crate) fn restore(&self) -> bool {
+        let stopped = self.state.lock().process.is_none();
+        assert!(stopped, "no process runs on a disk that is restored");
+        let restored = self.disk.restore();
+        if restored {
+            self.note("disk restored", &"an old copy of the disk is put back");
+        }
+        restored
     }
 
     fn note(&self, kind: &'static str, text: &dyn fmt::Display) {

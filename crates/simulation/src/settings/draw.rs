@@ -45,6 +45,7 @@ impl Settings {
             },
             operations_in_flight: random.pick(&[3, 10_000, 10_000]),
             repair: repair(seed),
+            boots_counted: boots_counted(seed),
             find_limit: random.milliseconds(100..=300),
             commit: CommitLimits {
                 queued_entries: random.pick(&[4, 16_384, 16_384]),
@@ -55,7 +56,7 @@ impl Settings {
             cached_timestamps: random.pick(&[1, 64]),
             sync_ms: 0..=random.pick(&[0, 2, 10, 40]),
             weather: weather(&random),
-            faults: fault_settings(&random),
+            faults: fault_settings(seed, &random),
         }
     }
 }
@@ -129,11 +130,21 @@ fn weather(random: &Random) -> Weather {
     }
 }
 
-fn fault_settings(random: &Random) -> FaultSettings {
+/// In a third of the runs; half of these see old copies of disks.
+fn boots_counted(seed: u64) -> bool {
+    Random::new(seed, "boots").chance(0.35)
+}
+
+fn fault_settings(seed: u64, random: &Random) -> FaultSettings {
     let share = random.pick(&[0.0, 0.3, 0.5, 0.8]);
-    let kinds = FaultKind::ALL.iter().copied();
+    let drawn = FaultKind::ALL.iter().copied();
+    let drawn = drawn.filter(|kind| *kind != FaultKind::RestoreDisk);
+    let mut kinds: Vec<_> = drawn.filter(|_| random.chance(share)).collect();
+    if boots_counted(seed) && Random::new(seed, "old disks").chance(0.5) {
+        kinds.push(FaultKind::RestoreDisk);
+    }
     FaultSettings {
-        kinds: kinds.filter(|_| random.chance(share)).collect(),
+        kinds,
         every_ms: 1..=random.pick(&[40, 120, 300]),
         lasts_ms: 5..=random.pick(&[60, 200, 600]),
         from_the_start: random.chance(0.15),
