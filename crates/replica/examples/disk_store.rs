@@ -150,6 +150,9 @@ fn main() {
     puts(store, 256, PUTS, &Bytes::from(vec![7; 100]), |number| {
         1_000_000 + number
     });
+    puts(store, 8, 4_000, &Bytes::from(vec![7; 64 << 10]), |number| {
+        scattered(number) % 1_000
+    });
     let known = |number| 1_000_000 + scattered(number) % PUTS;
     reads(store, "present, of a million keys", (0..300_000).map(known));
     println!(

@@ -19,7 +19,8 @@ use super::files::{Files, read_all};
 const MAGIC: &[u8; 8] = b"QUORATE\n";
 
 /// The format of the whole directory. Any change that an older program would misread raises it.
-pub(super) const FORMAT_VERSION: u32 = 2;
+/// Since 3 the table keeps large values in files of their own.
+pub(super) const FORMAT_VERSION: u32 = 3;
 
 /// What a disk is given when it is initialised, and keeps for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

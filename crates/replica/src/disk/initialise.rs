@@ -37,7 +37,7 @@ pub(super) fn initialise(
     write_marker(files, path, &marker).map_err(|error| OpenError::io("write", &marker, error))?;
     wipe(files, path)?;
 
-    Table::create(&path.join(names::TABLE))?;
+    Table::create(&path.join(names::TABLE), options)?;
     let log = path.join(names::LOG);
     files
         .create_directory(&log)

@@ -11,7 +11,7 @@
 //! | `log/NNNNNNNNNN.log` | what is acknowledged and not yet in the table | appended, synced per batch |
 //! | `watermark` | how far the log was synced, at least | in place, synced per segment |
 //! | `checkpoint` | from where on the log is needed, twice | in place, synced per flush |
-//! | `table/` | all pairs, sorted: the files of `lsm-tree` | by its flushes and merges |
+//! | `table/` | all pairs, sorted: the files of `lsm-tree`; large ones in `table/blobs/` | by its flushes and merges |
 //! | `retired` | says that the disk is at its end and must be wiped | once, synced |
 //! | `initialising` | says that the directory is not complete yet | while initialising |
 //!
@@ -37,7 +37,8 @@
 //!   told from damage as `log::recovery` explains. The checkpoint says where the log begins, the
 //!   watermark where it ends at least.
 //! - `watermark`: two slots with checksums, each a valid lower bound.
-//! - `table`: each block of its files has a checksum, compared when it is read. What
+//! - `table`: each block, and each large pair, of its files has a checksum, compared when it is
+//!   read. What
 //!   `lsm-tree` does not compare is compared before it opens: see `table::manifest`. The
 //!   checkpoint names the version of the table that must be there, and the frame it covers.
 //!   Each pair carries the checksum that its writer made over key, timestamp and value; every

@@ -16,6 +16,12 @@ pub struct Options {
     pub sealed_segments: usize,
     /// The length at which compaction ends a file of the table and begins the next, in bytes.
     pub table_file_bytes: u64,
+    /// Stored pairs of this length and above, in bytes, lie in files of their own, which merges
+    /// leave alone.
+    pub separated_bytes: u32,
+    /// The length at which a collection of garbage ends a file of values and begins the next,
+    /// in bytes. A flush makes files of a segment's length at most.
+    pub blob_file_bytes: u64,
     /// How many files of the table are kept open, at least 10.
     pub open_table_files: usize,
 }
@@ -28,6 +34,8 @@ impl Default for Options {
             memtable_bytes: 32 << 20,
             sealed_segments: 2,
             table_file_bytes: 32 << 20,
+            separated_bytes: 4 << 10,
+            blob_file_bytes: 64 << 20,
             open_table_files: 256,
         }
     }

@@ -41,24 +41,27 @@ fn what_file_systems_and_people_leave_does_not_matter() {
 }
 
 #[test]
-fn a_newer_format_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(open(folder.path()).unwrap());
-    let path = folder.path().join("identity");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[8..12].copy_from_slice(&7u32.to_be_bytes());
-    let checksum = crc32c::crc32c(&bytes[..12]).to_be_bytes();
-    bytes[12..16].copy_from_slice(&checksum);
-    bytes.extend(b"whatever a newer version writes");
-    fs::write(&path, bytes).unwrap();
-    let error = open(folder.path()).err().unwrap();
-    let path = folder.path().display();
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "{path} has data format 7; this program reads format 2 only: use the program of the other format"
-        )
-    );
+fn another_format_is_named() {
+    // The format before large values had files of their own, and one to come.
+    for format in [2u32, 7] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path()).unwrap());
+        let path = folder.path().join("identity");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[8..12].copy_from_slice(&format.to_be_bytes());
+        let checksum = crc32c::crc32c(&bytes[..12]).to_be_bytes();
+        bytes[12..16].copy_from_slice(&checksum);
+        bytes.extend(b"whatever another version writes");
+        fs::write(&path, bytes).unwrap();
+        let error = open(folder.path()).err().unwrap();
+        let path = folder.path().display();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{path} has data format {format}; this program reads format 3 only: use the program of the other format"
+            )
+        );
+    }
 }
 
 #[test]

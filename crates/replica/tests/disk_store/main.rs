@@ -1,6 +1,7 @@
 //! The durable store against files that are healthy, failing, torn, damaged and missing.
 
 mod basics;
+mod blobs;
 mod crash;
 mod damage;
 mod damage_directory;

@@ -51,14 +51,19 @@ fn an_older_table_is_an_error() {
 #[test]
 fn a_missing_file_is_an_error() {
     let sample = sample();
-    let mut tables_needed = 0;
+    let (mut tables_needed, mut blobs_needed) = (0, 0);
     for file in files_below(&sample.path()) {
         let context = format!("without {}", file.display());
         let outcome = sample.damaged(&context, |path| fs::remove_file(path.join(&file)).unwrap());
         // A file that a merge has replaced may still lie there, and nothing names it any more.
-        if file.starts_with("table/tables") {
+        let needed = match kind(&file).as_str() {
+            "table/tables" => Some(&mut tables_needed),
+            "table/blobs" => Some(&mut blobs_needed),
+            _ => None,
+        };
+        if let Some(needed) = needed {
             assert_ne!(outcome, Outcome::Noticed, "{context}");
-            tables_needed += usize::from(outcome == Outcome::Refused);
+            *needed += usize::from(outcome == Outcome::Refused);
             continue;
         }
         // The segments are one that is sealed, the one written to, and perhaps a spare.
@@ -71,8 +76,8 @@ fn a_missing_file_is_an_error() {
         };
         assert_eq!(outcome, expected, "{context}");
     }
-    assert!(tables_needed > 0);
-    for folder in ["log", "table", "table/tables"] {
+    assert!(tables_needed > 0 && blobs_needed > 0);
+    for folder in ["log", "table", "table/tables", "table/blobs"] {
         let outcome = sample.damaged(folder, |path| {
             fs::remove_dir_all(path.join(folder)).unwrap()
         });

@@ -137,8 +137,10 @@ impl Sample {
 /// `identity`, `log`, `table/tables`, `table/v`, … : the kind of file a path is.
 pub(crate) fn kind(path: &Path) -> String {
     let text = path.to_str().unwrap();
-    if text.starts_with("table/tables/") {
-        return "table/tables".to_owned();
+    for folder in ["table/tables", "table/blobs"] {
+        if path.starts_with(folder) {
+            return folder.to_owned();
+        }
     }
     let text = text.trim_end_matches(|c: char| c.is_ascii_digit());
     if text.starts_with("log/") {

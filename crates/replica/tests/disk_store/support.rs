@@ -60,6 +60,8 @@ pub(crate) fn small() -> Options {
         memtable_bytes: 64 << 10,
         sealed_segments: 2,
         table_file_bytes: 16 << 10,
+        separated_bytes: 80,
+        blob_file_bytes: 16 << 10,
         open_table_files: 16,
     }
 }

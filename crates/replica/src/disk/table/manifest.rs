@@ -1,7 +1,7 @@
 //! Checks the table's own bookkeeping before `lsm-tree` opens it.
 //!
 //! `lsm-tree` keeps a file `current`, which names the version in force and the checksum of its
-//! manifest `v<version>`, which in turn lists the files in `tables/`. It takes a missing
+//! manifest `v<version>`, which in turn lists the files in `tables/` and `blobs/`. It takes a missing
 //! `current` for a new table, does not compare the manifest with its checksum, and believes
 //! what a flipped bit in it says. All three are checked here.
 
@@ -49,17 +49,21 @@ pub(super) fn check(folder: &Path) -> Result<u64, OpenError> {
         let problem = format!("it does not match {}", current.display());
         return Err(OpenError::lost(&path, problem));
     }
-    for table in tables(&path, &manifest).map_err(damaged(&path))? {
-        let path = folder.join("tables").join(table.to_string());
-        archive::check_contents(&path).map_err(damaged(&path))?;
+    let contents = archive::check_contents(&path).map_err(damaged(&path))?;
+    let tables = tables(&manifest, &contents).map_err(damaged(&path))?;
+    let blobs = blobs(&manifest, &contents).map_err(damaged(&path))?;
+    for (name, numbers) in [("tables", tables), (super::blobs::FOLDER, blobs)] {
+        for number in numbers {
+            let path = folder.join(name).join(number.to_string());
+            archive::check_contents(&path).map_err(damaged(&path))?;
+        }
     }
     Ok(version)
 }
 
 /// The files in `tables/` that a manifest lists.
-fn tables(path: &Path, manifest: &[u8]) -> Result<Vec<u64>, ArchiveError> {
-    let contents = archive::check_contents(path)?;
-    let mut fields = Little(archive::section(manifest, &contents, b"tables")?);
+fn tables(manifest: &[u8], contents: &[u8]) -> Result<Vec<u64>, ArchiveError> {
+    let mut fields = Little(archive::section(manifest, contents, b"tables")?);
     let mut tables = Vec::new();
     for _level in 0..fields.u8()? {
         for _run in 0..fields.u8()? {
@@ -71,6 +75,17 @@ fn tables(path: &Path, manifest: &[u8]) -> Result<Vec<u64>, ArchiveError> {
         }
     }
     Ok(tables)
+}
+
+/// The files in `blobs/` that a manifest lists.
+fn blobs(manifest: &[u8], contents: &[u8]) -> Result<Vec<u64>, ArchiveError> {
+    let mut fields = Little(archive::section(manifest, contents, b"blob_files")?);
+    let mut blobs = Vec::new();
+    for _blob_file in 0..fields.u32()? {
+        blobs.push(fields.u64()?);
+        let (_checksum_type, _checksum) = (fields.u8()?, fields.u128()?);
+    }
+    Ok(blobs)
 }
 
 /// Removes the temporary files of a `current` that a crash kept from being renamed.

@@ -9,8 +9,12 @@
 //! number in the files says how much of the log they cover. Readers take the newest version:
 //! each is durable by the log before it comes here. Older ones are dropped at every
 //! opportunity. A key lies here behind the two bytes of its bucket, big-endian. Nothing is ever removed here: a delete is a stored tombstone.
+//!
+//! A flush writes large pairs to *blob files*, and to the sorted file only where they lie; so
+//! merges copy a few bytes in their place. See [`blobs`].
 
 mod archive;
+mod blobs;
 mod manifest;
 mod stop;
 
@@ -43,9 +47,10 @@ pub(super) struct Table {
 
 impl Table {
     /// Creates an empty table in a folder that does not exist; durable when it returns.
-    pub(super) fn create(path: &Path) -> Result<(), OpenError> {
+    pub(super) fn create(path: &Path, options: &Options) -> Result<(), OpenError> {
         let counter = SequenceNumberCounter::default();
         lsm_tree::Config::new(path, counter.clone(), counter)
+            .with_kv_separation(Some(blobs::separation(options)))
             .open()
             .map_err(|error| opening(path, error))?;
         let parent = path.parent().unwrap_or(path);
@@ -72,6 +77,7 @@ impl Table {
         let tree = lsm_tree::Config::new(path, counter.clone(), counter)
             .use_cache(Arc::new(Cache::with_capacity_bytes(options.cache_bytes)))
             .use_descriptor_table(Some(Arc::new(open_files)))
+            .with_kv_separation(Some(blobs::separation(options)))
             .with_compaction_filter_factory(Some(Arc::new(StopFilter(stop.clone()))))
             .open()
             .map_err(|error| opening(path, error))?;
@@ -144,7 +150,7 @@ impl Table {
         let lock = self.tree.get_flush_lock();
         let flushed = self.tree.flush(&lock, NEWEST);
         flushed.map_err(|error| self.writing("flush", &error))?;
-        Ok(())
+        self.sync_blob_names()
     }
 
     /// Merges some files if there are too many; returns whether that changed anything.
@@ -152,7 +158,19 @@ impl Table {
         let before = self.version()?;
         let compacted = self.tree.compact(self.strategy.clone(), NEWEST);
         compacted.map_err(|error| self.writing("compact", &error))?;
-        Ok(self.version()? != before)
+        let changed = self.version()? != before;
+        if changed {
+            self.sync_blob_names()?;
+        }
+        Ok(changed)
+    }
+
+    /// `lsm-tree` syncs its blob files, and not their folder.
+    fn sync_blob_names(&self) -> Result<(), BackgroundError> {
+        let folder = self.path.join(blobs::FOLDER);
+        std::fs::File::open(&folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| BackgroundError::new("sync", &folder, &error))
     }
 
     /// Lets a running and each later [`compact`](Self::compact) fail soon.
