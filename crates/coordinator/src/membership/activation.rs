@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{Either, select};
+use futures::future::{Either, join_all, select};
 use futures::stream::FuturesUnordered;
-use quorate_register::{Config, Identity, Member, ReplicaError, ReplicaId};
+use quorate_register::{Config, Identity, Member, MemberSet, ReplicaError, ReplicaId};
 use tokio::time::timeout;
 
 use super::Directory;
@@ -119,15 +119,55 @@ async fn count_holders(directory: &dyn Directory, config: &Arc<Config>, limit: D
     Proof::Unproven(problems.join("; "))
 }
 
-/// Offers the config to one member. The name may lead to another disk by now, which refuses.
+/// Tells all members that `config` is active, and whether a majority of every group has that on
+/// disk now. Waits at most `limit` for each.
+///
+/// [`prove_active`] finds either the members that activated the config, or such a record: those
+/// that activated it may be wiped only once the record is there.
+pub(crate) async fn record_active(
+    directory: &dyn Directory,
+    config: &Arc<Config>,
+    limit: Duration,
+) -> bool {
+    let members = config.members();
+    let answers = members
+        .iter()
+        .map(|member| send(directory, member, config, true, limit));
+    let answers = join_all(answers).await;
+    let mut recorded = MemberSet::default();
+    for (index, (member, answer)) in members.iter().zip(answers).enumerate() {
+        match answer {
+            Ok(()) => {
+                recorded.insert(index);
+            }
+            Err(error) => {
+                tracing::debug!(pod = member.pod, %error, "did not record that the config is active");
+            }
+        }
+    }
+    config.quorums().reached(recorded)
+}
+
+/// Offers the config to one member, without saying that it is active.
 pub(super) async fn offer(
     directory: &dyn Directory,
     member: &Member,
     config: &Arc<Config>,
     limit: Duration,
 ) -> Result<(), ReplicaError> {
+    send(directory, member, config, false, limit).await
+}
+
+/// Sends the config to one member. The name may lead to another disk by now, which refuses.
+async fn send(
+    directory: &dyn Directory,
+    member: &Member,
+    config: &Arc<Config>,
+    active: bool,
+    limit: Duration,
+) -> Result<(), ReplicaError> {
     let replica = directory.replica(member);
-    let adopt = replica.adopt(member.replica_id, config, false, limit);
+    let adopt = replica.adopt(member.replica_id, config, active, limit);
     let adopted = timeout(limit, adopt).await;
     adopted.unwrap_or(Err(ReplicaError::TimedOut { waited: limit }))
 }

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use quorate_register::config::InvalidConfig;
 use quorate_register::{Config, Entropy, Identity, Member, ReplicaId};
-use tokio::time::timeout;
 
-use super::activation::{Proof, offer, prove_active};
+use super::activation::{Proof, offer, prove_active, record_active};
 use super::identities::identities;
 use super::{ConfigStore, ConfigStoreError, Directory, SwapOutcome};
 
@@ -116,28 +114,16 @@ pub async fn bootstrap(
         Proof::Active | Proof::Superseded(_) => {}
         Proof::Unproven(problems) => return Err(BootstrapError::NotActive(problems)),
     }
-    record_active(directory, config_store, &config, limit).await;
+    record_active(directory, &config, limit).await;
+    if let Some(store) = config_store {
+        record_in_store(store, &config).await;
+    }
     Ok(config)
 }
 
-/// Records at the members and in the store that the config is active, as far as they answer:
-/// the record saves a later proof and nothing depends on it.
-pub(crate) async fn record_active(
-    directory: &dyn Directory,
-    config_store: Option<&dyn ConfigStore>,
-    config: &Arc<Config>,
-    limit: Duration,
-) {
-    let marks = config.members().iter().map(|member| async move {
-        let replica = directory.replica(member);
-        timeout(limit, replica.adopt(member.replica_id, config, true, limit)).await
-    });
-    for (member, mark) in config.members().iter().zip(join_all(marks).await) {
-        if !matches!(mark, Ok(Ok(()))) {
-            tracing::debug!(pod = member.pod, "did not record that the config is active");
-        }
-    }
-    let Some(store) = config_store else { return };
+/// Records in the store that the config is active: that saves a later proof, and nothing depends
+/// on it.
+pub(super) async fn record_in_store(store: &dyn ConfigStore, config: &Arc<Config>) {
     let result = async {
         match store.read().await? {
             Some(stored) if stored.config.id() == config.id() && !stored.active => {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use quorate_register::{Config, HeldConfig};
 use tokio::time::timeout;
 
-use super::activation::{Proof, prove_active};
-use super::bootstrap::record_active;
+use super::activation::{Proof, prove_active, record_active};
+use super::bootstrap::record_in_store;
 use super::identities::identities;
 use super::{ConfigStore, Directory, Membership, StoredConfig};
 
@@ -104,7 +104,10 @@ async fn look(
     match prove_active(directory, &newest, limit).await {
         Proof::Active => {
             membership.install(newest.clone());
-            record_active(directory, config_store, &newest, limit).await;
+            record_active(directory, &newest, limit).await;
+            if let Some(store) = config_store {
+                record_in_store(store, &newest).await;
+            }
             Ok(())
         }
         Proof::Superseded(newer) => match timeout(limit, membership.follow(&newer)).await {

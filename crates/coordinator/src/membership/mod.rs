@@ -35,6 +35,7 @@ use quorate_register::{Config, Entropy};
 use tokio::sync::watch;
 
 pub use acceptance::{AcceptError, AcceptedDisk, accept_disks};
+pub(crate) use activation::record_active;
 pub use activation::{Proof, prove_active};
 pub use admission::{AdmissionState, Admissions, PodAdmission, admit_all};
 pub(crate) use advising::keep_advising;
@@ -42,7 +43,6 @@ pub use advising::{advice, advise_all};
 pub use boot_counters::{BootCounters, BootEntries, BootEntry, StoredBoots};
 pub use boot_document::BootDocument;
 pub use boot_judgement::{Amnesia, BootJudgement, DiskFacts, judge_boot};
-pub(crate) use bootstrap::record_active;
 pub use bootstrap::{BootstrapError, bootstrap};
 pub use config_store::{ConfigStore, ConfigStoreError, StoreVersion, StoredConfig, SwapOutcome};
 pub use directory::{Directory, FixedDirectory, Location, Nowhere};

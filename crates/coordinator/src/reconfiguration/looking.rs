@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::plan::Seen;
 use super::{Reconfigurer, pods};
-use crate::membership::{AdmissionState, Directory};
+use crate::membership::{AdmissionState, Directory, record_active};
 
 impl Reconfigurer {
     /// Whether all members that can be repaired were found in step under this config.
@@ -32,12 +32,17 @@ impl Reconfigurer {
             let retired = config.parts().retired.contains(&seen.replica_id);
             !config.lists(seen.replica_id) && (!seen.virgin || retired)
         };
+        let left: Vec<_> = seen.iter().filter(left).collect();
+        let limit = self.parts.options.probe_limit;
+        // Who left may be among the few by whom the config can be proven active.
+        if left.is_empty() || !record_active(self.directory(), config, limit).await {
+            return false;
+        }
         let mut any = false;
-        for seen in seen.iter().filter(left) {
+        for seen in left {
             let Some(replica) = self.directory().pod(&seen.pod) else {
                 continue;
             };
-            let limit = self.parts.options.probe_limit;
             let retiring = replica.retire(seen.replica_id, config, limit);
             match timeout(limit, retiring).await {
                 Ok(Ok(())) => {

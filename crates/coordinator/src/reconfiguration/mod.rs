@@ -406,7 +406,7 @@ impl Reconfigurer {
         match prove_active(self.directory(), config, limit).await {
             Proof::Active => {
                 self.parts.membership.install(config.clone());
-                record_active(self.directory(), None, config, limit).await;
+                record_active(self.directory(), config, limit).await;
                 Ok(())
             }
             Proof::Superseded(newer) => {

@@ -13,6 +13,7 @@ fn identity(number: u8) -> Identity {
         disk_full: false,
         admitted: true,
         boots: DiskBoots::default(),
+        leaving: false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quorate_coordinator::membership::ConfigStore;
 use quorate_coordinator::reconfiguration::{ChangeError, Ending};
+use quorate_register::ReplicaError;
 
 use crate::stage::Stage;
 use crate::support::Act;
@@ -140,5 +141,38 @@ async fn a_lost_disk_is_swapped_in_after_the_delay() {
         after.members()[1].replica_id
     );
     assert_eq!(after.parts().retired, [before.members()[1].replica_id]);
+    stage.check(&side).await;
+}
+
+/// Members that activated a config and left may be the only ones by whom it can be proven active,
+/// until a majority of those that stay has recorded it.
+#[tokio::test(start_paused = true)]
+async fn who_left_is_wiped_only_once_the_members_have_recorded_that_the_config_is_active() {
+    let stage = Stage::new(5, 5).await;
+    let side = stage.side().await;
+    stage.fill(&side, 10).await;
+    stage.want(3).await;
+    for replica in &stage.cluster.replicas {
+        replica.script(|seen| match &seen.offered {
+            Some((config, true)) if !config.is_joint() => Act::Fail(ReplicaError::TimedOut {
+                waited: seen.timeout,
+            }),
+            _ => Act::Serve,
+        });
+    }
+    side.settle().await.unwrap();
+    assert_eq!(side.members().len(), 3);
+    let retired = || {
+        let left = &stage.cluster.replicas[3..];
+        left.iter().filter(|it| it.disk.is_retired()).count()
+    };
+    assert_eq!(retired(), 0);
+    // One of three is no majority.
+    stage.cluster.replicas[0].always(Act::Serve);
+    side.settle().await.unwrap();
+    assert_eq!(retired(), 0);
+    stage.cluster.replicas[1].always(Act::Serve);
+    side.settle().await.unwrap();
+    assert_eq!(retired(), 2);
     stage.check(&side).await;
 }

@@ -101,7 +101,8 @@ impl Text {
     fn line(self) -> String {
         let text = self.message + &self.fields;
         let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        line.truncate(line.floor_char_boundary(MAX_TEXT_BYTES));
+        let end = (0..=line.len().min(MAX_TEXT_BYTES)).rfind(|it| line.is_char_boundary(*it));
+        line.truncate(end.unwrap_or_default());
         line
     }
 }
