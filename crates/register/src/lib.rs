@@ -34,6 +34,7 @@ mod quorum;
 mod register;
 mod replica;
 pub mod retirement;
+mod stand_in;
 mod timestamp;
 
 pub use advice::Advice;
@@ -51,4 +52,5 @@ pub use pair::{ChecksumMismatch, Pair};
 pub use quorum::{MAX_GROUP_MEMBERS, MAX_MEMBERS, MemberSet, Quorums, Shortfall, majority};
 pub use register::{Entry, Register, Version};
 pub use replica::{HeldConfig, Identity, Page, PageRequest, Replica, ReplicaError, Write};
+pub use stand_in::StandIn;
 pub use timestamp::{OpId, Timestamp};

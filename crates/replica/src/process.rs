@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 
 use futures::executor::block_on;
+use quorate_register::StandIn;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
