@@ -15,6 +15,7 @@ pub mod kubernetes;
 mod live;
 pub mod membership;
 mod membership_service;
+mod merge;
 mod metrics;
 mod operation;
 mod outcome;

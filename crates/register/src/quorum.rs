@@ -60,6 +60,11 @@ impl MemberSet {
     pub fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
+
+    /// Those in this one and not in the other.
+    pub fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 }
 
 impl FromIterator<usize> for MemberSet {

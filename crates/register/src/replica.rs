@@ -37,7 +37,7 @@ pub struct PageRequest {
 /// then by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The pairs, tombstones included.
+    /// The pairs, tombstones included; none only in the last page.
     pub pairs: Vec<(Key, Pair)>,
     /// Whether no key of the buckets asked for follows.
     pub last: bool,

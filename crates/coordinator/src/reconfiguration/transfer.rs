@@ -1,7 +1,5 @@
 //! Bringing everything that was written to the members that are to come.
 
-use std::cmp::Ordering;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +8,12 @@ use futures::stream::{self, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, Pair, ReplicaError, Write,
-    majority, scan_order,
+    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, ReplicaError, Write, majority,
 };
 use tokio::time::Instant;
 
 use crate::membership::View;
+use crate::merge::{Newest, Source, merge};
 
 /// How a transfer is made.
 #[derive(Debug, Clone, Copy)]
@@ -88,53 +86,19 @@ pub(super) async fn transfer(
         next,
         left_behind: MemberSet::EMPTY,
     };
-    let mut sources = transfer.begin(quorums.current()).await?;
+    let (readers, mut sources) = transfer.begin(quorums.current()).await?;
     loop {
         let started = Instant::now();
-        transfer.fill(&mut sources).await?;
-        let batch = merge(&mut sources, view.config().epoch());
-        if batch.is_empty() {
+        transfer.fill(&readers, &mut sources).await?;
+        transfer.store(merge(&mut sources)).await?;
+        if sources.iter().all(Source::is_done) {
             return Ok(());
         }
-        transfer.store(batch).await?;
         if observer.busy() {
             let pause = (1.0 / options.share - 1.0).max(0.0);
             tokio::time::sleep(started.elapsed().mul_f64(pause)).await;
         }
     }
-}
-
-/// A member that is read, and what of it is not merged yet.
-struct Source {
-    member: usize,
-    pairs: VecDeque<(Key, Pair)>,
-    after: Option<Key>,
-    last: bool,
-}
-
-impl Source {
-    fn new(member: usize, page: Page) -> Self {
-        let mut source = Self {
-            member,
-            pairs: VecDeque::new(),
-            after: None,
-            last: false,
-        };
-        source.take(page);
-        source
-    }
-
-    fn take(&mut self, page: Page) {
-        self.last = page.last;
-        self.after = page.pairs.last().map(|(key, _)| key.clone());
-        self.pairs = page.pairs.into();
-    }
-}
-
-/// A pair on its way, and the members that have it.
-struct Item {
-    write: Write,
-    holders: MemberSet,
 }
 
 struct Transfer<'a> {
@@ -147,8 +111,9 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// The first page of those members of the current group that answer first, a majority.
-    async fn begin(&self, current: MemberSet) -> Result<Vec<Source>, TransferError> {
+    /// Those members of the current group that answer first, a majority, and the first page of
+    /// each.
+    async fn begin(&self, current: MemberSet) -> Result<(Vec<usize>, Vec<Source>), TransferError> {
         let needed = match active(Mutation::ScanOfOneMember) {
             true => 1,
             false => majority(current.len()),
@@ -157,30 +122,36 @@ impl Transfer<'_> {
             .iter()
             .map(|member| async move { (member, self.page(member, None).await) }.boxed())
             .collect();
-        let mut sources = Vec::new();
+        let (mut readers, mut sources) = (Vec::new(), Vec::new());
         let mut problems = Vec::new();
         while let Some((member, answer)) = answers.next().await {
             match answer {
-                Ok(page) => sources.push(Source::new(member, page)),
+                Ok(page) => {
+                    let mut source = Source::new([member].into_iter().collect());
+                    source.take(page);
+                    readers.push(member);
+                    sources.push(source);
+                }
                 Err(error) => problems.push(self.problem(member, error)?),
             }
             if sources.len() == needed {
-                return Ok(sources);
+                return Ok((readers, sources));
             }
         }
         Err(TransferError::Current(problems.join("; ")))
     }
 
     /// Reads on wherever everything read is merged.
-    async fn fill(&self, sources: &mut [Source]) -> Result<(), TransferError> {
-        let empty = |source: &&mut Source| source.pairs.is_empty() && !source.last;
-        let reads = sources.iter_mut().filter(empty).map(|source| async move {
-            match self.page(source.member, source.after.as_ref()).await {
+    async fn fill(&self, readers: &[usize], sources: &mut [Source]) -> Result<(), TransferError> {
+        let empty = readers.iter().zip(sources);
+        let empty = empty.filter(|(_, source)| source.must_read());
+        let reads = empty.map(|(&member, source)| async move {
+            match self.page(member, source.after()).await {
                 Ok(page) => {
                     source.take(page);
                     Ok(())
                 }
-                Err(error) => Err((source.member, error)),
+                Err(error) => Err((member, error)),
             }
         });
         let reads: Vec<BoxFuture<'_, _>> = reads.map(FutureExt::boxed).collect();
@@ -213,15 +184,15 @@ impl Transfer<'_> {
     }
 
     /// Stores a batch at every member of the next group that keeps up, at a majority at least.
-    async fn store(&mut self, mut batch: Vec<Item>) -> Result<(), TransferError> {
+    async fn store(&mut self, batch: Vec<Newest>) -> Result<(), TransferError> {
         let keeping_up = self
             .next
             .iter()
             .filter(|&it| !self.left_behind.contains(it));
         let this = &*self;
-        let items = &batch[..];
+        let pairs = &batch[..];
         let mut writes: FuturesUnordered<_> = keeping_up
-            .map(|member| async move { (member, this.store_at(member, items).await) }.boxed())
+            .map(|member| async move { (member, this.store_at(member, pairs).await) }.boxed())
             .collect();
         let mut stored = MemberSet::EMPTY;
         let mut failed = Vec::new();
@@ -236,28 +207,26 @@ impl Transfer<'_> {
             self.left_behind.insert(member);
         }
         let mut bytes = 0;
-        for item in &mut batch {
-            let holders = item.holders.union(stored);
+        for newest in &batch {
+            let holders = newest.holders.union(stored);
             if !holders.has_majority_in(self.next) && !active(Mutation::TransferNotAwaited) {
                 let problems: Vec<_> = failed.into_iter().map(|(_, problem)| problem).collect();
                 return Err(TransferError::Next(problems.join("; ")));
             }
-            let value = item.write.pair.value.as_ref();
-            bytes += item.write.key.bytes().len() + value.map_or(0, bytes::Bytes::len);
+            let value = newest.pair.value.as_ref();
+            bytes += newest.key.bytes().len() + value.map_or(0, bytes::Bytes::len);
         }
         self.observer.transferred(batch.len() as u64, bytes as u64);
         Ok(())
     }
 
     /// Writes to one member what it does not have yet.
-    async fn store_at(&self, member: usize, items: &[Item]) -> Result<(), ReplicaError> {
+    async fn store_at(&self, member: usize, pairs: &[Newest]) -> Result<(), ReplicaError> {
         if active(Mutation::TransferNotAwaited) {
             return Ok(());
         }
-        let lacking = items.iter().filter(|item| !item.holders.contains(member));
-        let writes: Vec<_> = lacking
-            .map(|item| self.write(member, &item.write).boxed())
-            .collect();
+        let lacked = pairs.iter().filter(|it| !it.holders.contains(member));
+        let writes: Vec<_> = lacked.map(|it| self.write(member, it).boxed()).collect();
         let mut writes = stream::iter(writes).buffer_unordered(self.options.writes_in_flight);
         while let Some(written) = writes.next().await {
             written?;
@@ -265,8 +234,13 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    async fn write(&self, member: usize, write: &Write) -> Result<(), ReplicaError> {
+    async fn write(&self, member: usize, newest: &Newest) -> Result<(), ReplicaError> {
         let target = self.view.target(member);
+        let write = &Write {
+            key: newest.key.clone(),
+            pair: newest.pair.clone(),
+            origin: self.view.config().epoch(),
+        };
         let limit = self.options.request_timeout;
         self.ask(member, || {
             target.replica.local_write(&target.fence, write, limit)
@@ -316,40 +290,6 @@ impl Transfer<'_> {
 
 /// How long until a member that did not answer is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
-
-/// Takes what can be merged: keys of which every source has shown what it has.
-fn merge(sources: &mut [Source], origin: Epoch) -> Vec<Item> {
-    let mut merged = Vec::new();
-    // A source without pairs that has not come to its end may have any of the keys that follow.
-    while sources.iter().all(|it| it.last || !it.pairs.is_empty()) {
-        let heads = sources.iter().filter_map(|source| source.pairs.front());
-        let Some((key, pair)) = heads.min_by(|(a, x), (b, y)| earlier(a, b, x, y)) else {
-            break;
-        };
-        let (key, pair) = (key.clone(), pair.clone());
-        let mut holders = MemberSet::EMPTY;
-        for source in sources.iter_mut() {
-            let head = source.pairs.front();
-            let Some((_, found)) = head.filter(|(head, _)| *head == key) else {
-                continue;
-            };
-            if found.timestamp == pair.timestamp {
-                holders.insert(source.member);
-            }
-            source.pairs.pop_front();
-        }
-        merged.push(Item {
-            write: Write { key, pair, origin },
-            holders,
-        });
-    }
-    merged
-}
-
-/// The order of scans; of one key, the largest timestamp first.
-fn earlier(a: &Key, b: &Key, x: &Pair, y: &Pair) -> Ordering {
-    scan_order(a, b).then(y.timestamp.cmp(&x.timestamp))
-}
 
 /// The fence of the epoch before, under which nothing is sealed.
 fn unsealed(config: &Config, fence: Fence) -> Option<Fence> {

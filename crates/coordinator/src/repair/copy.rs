@@ -8,9 +8,9 @@ use futures::stream::{self, StreamExt};
 use quorate_register::{MemberSet, PageRequest, ReplicaError, Write};
 
 use super::compare::{Class, Range};
-use super::merge::{Lacked, Source, merge};
 use super::round::{Round, Superseded};
 use crate::membership::Target;
+use crate::merge::{Newest, Source, merge};
 
 impl<'a> Round<'a> {
     /// Reads a range at one member of each class, page by page, and writes each key's newest pair
@@ -20,8 +20,8 @@ impl<'a> Round<'a> {
         let all = all.fold(MemberSet::EMPTY, |all, class| all.union(class.members));
         let readers: Vec<_> = range.classes.iter().map(|it| self.reader(it)).collect();
         let begin = |class: &Class| match class.empty {
-            true => Source::empty(),
-            false => Source::default(),
+            true => Source::empty(class.members),
+            false => Source::new(class.members),
         };
         let mut sources: Vec<Source> = range.classes.iter().map(begin).collect();
         loop {
@@ -35,9 +35,10 @@ impl<'a> Round<'a> {
                     return self.failed(reader, error);
                 }
             }
-            let lacked = merge(&mut sources);
-            self.write(&lacked, &range.classes).await?;
-            if sources.iter().all(|it| it.last && it.pairs.is_empty()) {
+            let mut lacked = merge(&mut sources);
+            lacked.retain(|newest| newest.holders != all);
+            self.write(&lacked, all).await?;
+            if sources.iter().all(Source::is_done) {
                 return Ok(());
             }
         }
@@ -62,7 +63,7 @@ impl<'a> Round<'a> {
     ) -> (usize, Result<(), ReplicaError>) {
         let options = &self.repairer.parts.options;
         let request = &PageRequest {
-            after: source.after.clone(),
+            after: source.after().cloned(),
             buckets: range.buckets,
             max_bytes: options.page_bytes,
         };
@@ -77,12 +78,11 @@ impl<'a> Round<'a> {
 
     /// Writes what is lacked, so many at once and so many a second as the options say. A member
     /// that fails is written to no more.
-    async fn write(&self, lacked: &[Lacked], classes: &[Class]) -> Result<(), Superseded> {
+    async fn write(&self, lacked: &[Newest], members: MemberSet) -> Result<(), Superseded> {
         let mut copies = Vec::new();
-        for (at, Lacked { by, .. }) in lacked.iter().enumerate() {
-            for member in by.iter().flat_map(|&class| classes[class].members.iter()) {
-                copies.push((member, at));
-            }
+        for newest in lacked {
+            let lacking = members.difference(newest.holders);
+            copies.extend(lacking.iter().map(|member| (member, newest)));
         }
         if copies.is_empty() {
             return Ok(());
@@ -92,7 +92,7 @@ impl<'a> Round<'a> {
             .turn(lacked.len(), self.repairer.rate())
             .await;
         let options = &self.repairer.parts.options;
-        let write = |(member, at): (usize, usize)| self.write_one(member, &lacked[at]).boxed();
+        let write = |(member, newest)| self.write_one(member, newest).boxed();
         let writes: Vec<_> = copies.into_iter().map(write).collect();
         let mut writes = stream::iter(writes).buffer_unordered(options.writes_in_flight.max(1));
         let mut copied = BTreeMap::<usize, u64>::new();
@@ -113,14 +113,14 @@ impl<'a> Round<'a> {
     async fn write_one(
         &self,
         member: usize,
-        lacked: &Lacked,
+        newest: &Newest,
     ) -> (usize, Option<Result<(), ReplicaError>>) {
         if !self.asks(member) {
             return (member, None);
         }
         let write = &Write {
-            key: lacked.key.clone(),
-            pair: lacked.pair.clone(),
+            key: newest.key.clone(),
+            pair: newest.pair.clone(),
             origin: self.view.config().epoch(),
         };
         let limit = self.repairer.parts.options.request_timeout;

@@ -16,7 +16,6 @@
 
 mod compare;
 mod copy;
-mod merge;
 mod metrics;
 mod options;
 mod pace;
