@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -64,7 +64,6 @@ impl Default for CoordinatorOptions {
 /// Performs operations by quorum calls. Stateless but for the config it operates under.
 pub struct Coordinator {
     options: CoordinatorOptions,
-    membership: Arc<Membership>,
     context: Arc<AttemptContext>,
     background: Background,
     operations: Arc<Semaphore>,
@@ -111,13 +110,13 @@ impl Coordinator {
             operations: Arc::new(Semaphore::new(options.operations_in_flight)),
             bytes: Arc::new(Semaphore::new(options.bytes_in_flight)),
             context: Arc::new(AttemptContext {
+                membership,
                 options: options.quorum,
                 entropy,
                 live,
                 metrics,
             }),
             options,
-            membership,
             background,
             value_bytes: Expectation::default(),
             stop,
@@ -126,7 +125,7 @@ impl Coordinator {
 
     /// The config operated under, and the way to the members.
     pub fn membership(&self) -> &Arc<Membership> {
-        &self.membership
+        &self.context.membership
     }
 
     /// How many operations are admitted at once.
@@ -194,17 +193,17 @@ impl Coordinator {
         let timeout = timeout.unwrap_or(self.options.default_timeout);
         let timeout = timeout.min(self.options.longest_timeout);
         let deadline = Instant::now() + timeout.saturating_sub(answer_margin(timeout));
-        let Some(view) = self.membership.view() else {
-            let problem = self.membership.why_not_ready();
+        let Some(view) = self.membership().view() else {
+            let problem = self.membership().why_not_ready();
             return Err(OperationError::not_applied(Reason::NotReady, problem));
         };
         let call = Call {
             operation,
             context: &self.context,
-            membership: &self.membership,
             background: &self.background,
             progress: Arc::new(Progress::new(deadline)),
             view: Mutex::new(view),
+            doubted: AtomicBool::new(false),
         };
         let end = {
             let mut running = pin!(algorithm(&call));
@@ -290,10 +289,8 @@ impl Register for Coordinator {
     async fn get(&self, key: &Key, timeout: Option<Duration>) -> Result<Entry, OperationError> {
         let algorithm = async move |call: &Call<'_>| get(call, key).await;
         // Each member answers with the value, whose length nobody knows yet.
-        let members = self
-            .membership
-            .view()
-            .map_or(1, |view| view.targets().len());
+        let view = self.membership().view();
+        let members = view.map_or(1, |view| view.targets().len());
         let bytes = key.bytes().len() + members * self.value_bytes.expected();
         let pair = self
             .perform(Operation::Get, bytes, timeout, algorithm)

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use quorate_register::{Config, Entropy};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub use acceptance::{AcceptError, AcceptedDisk, accept_disks};
 pub(crate) use activation::record_active;
@@ -65,6 +65,9 @@ pub struct Membership {
     /// What kept the last [`load`] from finding one.
     problem: ArcSwapOption<LoadProblem>,
     epochs: watch::Sender<Option<quorate_register::Epoch>>,
+    /// For the many operations that wait for another view. The order in which a watch wakes those
+    /// who wait is random, and no run of the simulation could be repeated.
+    moved: Notify,
     /// What was last found about the admission of each replica, if anybody looks.
     admissions: watch::Sender<Arc<Admissions>>,
     directory: Arc<dyn Directory>,
@@ -85,6 +88,7 @@ impl Membership {
             view: ArcSwapOption::empty(),
             problem: ArcSwapOption::empty(),
             epochs: watch::Sender::new(None),
+            moved: Notify::new(),
             admissions: watch::Sender::new(Arc::default()),
             directory,
             entropy,
@@ -116,6 +120,19 @@ impl Membership {
         self.epochs.subscribe()
     }
 
+    /// Waits until a config of a later epoch than `epoch` is operated under.
+    pub(crate) async fn newer_than(&self, epoch: quorate_register::Epoch) -> Arc<Config> {
+        loop {
+            let moved = self.moved.notified();
+            if let Some(view) = self.view()
+                && view.config().epoch() > epoch
+            {
+                return view.config().clone();
+            }
+            moved.await;
+        }
+    }
+
     /// What was last found about the admission of the replicas; empty where no boots are
     /// counted.
     pub fn admissions(&self) -> watch::Receiver<Arc<Admissions>> {
@@ -144,6 +161,7 @@ impl Membership {
         self.metrics.operates_under(view.config());
         self.view.store(Some(view.clone()));
         self.epochs.send_replace(Some(view.config().epoch()));
+        self.moved.notify_waiters();
         view
     }
 

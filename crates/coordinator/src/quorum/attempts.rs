@@ -9,11 +9,12 @@ use tokio::time::{Instant, sleep, timeout};
 use super::request::Request;
 use super::{Progress, QuorumOptions};
 use crate::live::{Live, LiveCounts};
-use crate::membership::View;
+use crate::membership::{Membership, View};
 use crate::metrics::{AttemptObserver, CoordinatorMetrics};
 
 /// What all attempts of a coordinator share.
 pub(crate) struct AttemptContext {
+    pub(crate) membership: Arc<Membership>,
     pub(crate) options: QuorumOptions,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) live: LiveCounts,
@@ -41,8 +42,8 @@ pub(crate) enum Refused {
     Stale(Arc<Config>),
 }
 
-/// Asks the member of this index until it answers. Ends with an answer, with a final refusal,
-/// or by being dropped; the round and the operation bound its time.
+/// Asks the member of this index until it answers. Ends with an answer, with a final refusal, with
+/// a newer config, or by being dropped; the round and the operation bound its time.
 pub(super) async fn ask<R: Request>(
     round: Arc<Round<R>>,
     member: usize,
@@ -50,11 +51,26 @@ pub(super) async fn ask<R: Request>(
     match round.attempt(member, 1, 0, round.began).await {
         Ok(answer) => Ok(answer),
         // Boxed, so that what is made for every request stays small.
-        Err(error) => Box::pin(ask_again(&round, member, error)).await,
+        Err(error) => Box::pin(ask_on(&round, member, error)).await,
     }
 }
 
-/// What follows a first attempt that failed.
+/// What follows a first attempt that failed. A member that left may never answer again, so this
+/// also ends when other operations have learnt of a newer config.
+async fn ask_on<R: Request>(
+    round: &Round<R>,
+    member: usize,
+    error: ReplicaError,
+) -> Result<R::Answer, Refused> {
+    let epoch = round.view.config().epoch();
+    tokio::select! {
+        biased;
+        answer = ask_again(round, member, error) => answer,
+        newer = round.context.membership.newer_than(epoch) => Err(Refused::Stale(newer)),
+    }
+}
+
+/// Asks until there is an answer that ends it.
 async fn ask_again<R: Request>(
     round: &Round<R>,
     member: usize,

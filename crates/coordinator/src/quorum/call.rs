@@ -1,6 +1,7 @@
 //! The quorum calls of one operation, across changes of the config.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use quorate_register::mutation::{Mutation, active};
@@ -14,7 +15,7 @@ use super::attempts::AttemptContext;
 use super::request::{LocalRead, LocalReadTimestamp, LocalWrite, Request};
 use super::round::{RoundEnd, gather};
 use super::{Background, GivenUp, Phase, Progress};
-use crate::membership::{Membership, View};
+use crate::membership::View;
 use crate::metrics::PhaseObserver;
 use crate::operation::Operation;
 
@@ -37,11 +38,12 @@ impl From<TimestampsExhausted> for Failure {
 pub(crate) struct Call<'a> {
     pub(crate) operation: Operation,
     pub(crate) context: &'a Arc<AttemptContext>,
-    pub(crate) membership: &'a Membership,
     pub(crate) background: &'a Background,
     pub(crate) progress: Arc<Progress>,
     /// The view of the latest round; a write-back belongs to the same.
     pub(crate) view: Mutex<Arc<View>>,
+    /// Whether the members of this view were asked once more whether they changed.
+    pub(crate) doubted: AtomicBool,
 }
 
 impl Call<'_> {
@@ -72,12 +74,14 @@ impl Call<'_> {
                     });
                 }
                 RoundEnd::Impossible => return Err(Failure::Impossible),
+                RoundEnd::Replaced => self.doubt()?,
                 RoundEnd::Stale(config) => self.follow(config).await,
             }
         }
     }
 
-    /// One round of LocalWrite; `false` when the config changed, which was followed.
+    /// One round of LocalWrite; `false` when another is to be made: the config changed, which was
+    /// followed, or may have.
     async fn store(
         &self,
         view: &Arc<View>,
@@ -102,6 +106,7 @@ impl Call<'_> {
                 Ok(true)
             }
             RoundEnd::Impossible => Err(Failure::Impossible),
+            RoundEnd::Replaced => self.doubt().map(|()| false),
             RoundEnd::Stale(config) => {
                 self.follow(config).await;
                 Ok(false)
@@ -115,8 +120,18 @@ impl Call<'_> {
             "a replica is at epoch {}, which is not proven active yet",
             config.epoch()
         ));
-        let view = self.membership.follow(&config).await;
+        let view = self.context.membership.follow(&config).await;
         *self.view.lock() = view;
+        self.doubted.store(false, Ordering::Relaxed);
+    }
+
+    /// Lets the round be made once more where another disk is in a member's place: those that
+    /// answered before the members changed say so now.
+    fn doubt(&self) -> Result<(), Failure> {
+        match self.doubted.swap(true, Ordering::Relaxed) {
+            true => Err(Failure::Impossible),
+            false => Ok(()),
+        }
     }
 }
 

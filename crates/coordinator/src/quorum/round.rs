@@ -23,6 +23,9 @@ pub(crate) enum RoundEnd<A> {
     },
     /// So many final refusals that no quorum is possible.
     Impossible,
+    /// The same, but other disks are in the places of members: perhaps the members changed, and
+    /// those that answered before can tell by now.
+    Replaced,
     /// A replica holds this newer config: all answers are dropped.
     Stale(Arc<Config>),
 }
@@ -53,10 +56,13 @@ pub(crate) async fn gather<R: Request>(
     let attempts = asked.map(attempt).collect();
     let mut attempts = Pending::new(attempts, context.clone(), progress.clone());
     let mut answers = Vec::with_capacity(attempts.len());
-    let mut lost = MemberSet::EMPTY;
+    let (mut lost, mut replaced) = (MemberSet::EMPTY, false);
     while !reached(view, counted, progress) {
         let Some((member, result)) = attempts.next().await else {
-            return RoundEnd::Impossible;
+            return match replaced {
+                true => RoundEnd::Replaced,
+                false => RoundEnd::Impossible,
+            };
         };
         match result {
             Ok(answer) => {
@@ -73,7 +79,7 @@ pub(crate) async fn gather<R: Request>(
                 return RoundEnd::Stale(config);
             }
             // The members that are left may be at a newer config: they are waited for.
-            Err(Refused::Replaced) => drop(lost.insert(member)),
+            Err(Refused::Replaced) => replaced = true,
             Err(Refused::Finally) => {
                 lost.insert(member);
                 if quorums.impossible_without(lost) {

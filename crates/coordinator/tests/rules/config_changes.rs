@@ -300,3 +300,59 @@ async fn many_operations_that_meet_a_newer_config_wait_for_one_proof() {
         assert!(proofs.count() <= 1, "one proof, not a hundred");
     }
 }
+
+/// A config with the first replica alone, which has recorded that it is active.
+async fn shrink_to_the_first(cluster: &Cluster) -> Arc<Config> {
+    let first = &cluster.replicas[0];
+    let alone = cluster.child(|parts| parts.current = vec![member(first)]);
+    let (replica, limit) = (first.replica(), Duration::from_secs(1));
+    let adopted = replica.adopt(first.replica_id, &alone, true, limit).await;
+    adopted.unwrap();
+    alone
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_that_left_and_are_silent_are_not_waited_for() {
+    let cluster = Cluster::new(3).await;
+    for replica in &cluster.replicas[1..] {
+        replica.always(Act::Hang);
+    }
+    let (key, timeout) = (key("k"), Duration::from_secs(5));
+    let get = cluster.coordinator.get(&key, Some(timeout));
+    let change = async {
+        // The first has answered by now, under the config before.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let alone = shrink_to_the_first(&cluster).await;
+        cluster.coordinator.membership().install(alone);
+    };
+    let begun = Instant::now();
+    let (answer, ()) = tokio::join!(get, change);
+    answer.expect("the config that others learnt of is followed");
+    assert!(begun.elapsed() < timeout / 2);
+    assert_eq!(epochs(&cluster.replicas[0], "local_read"), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_disks_were_replaced_those_that_answered_are_asked_again() {
+    let cluster = Cluster::new(3).await;
+    let replaced = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for replica in &cluster.replicas[1..] {
+        let replaced = replaced.clone();
+        replica.script(move |_| {
+            let problem = "scripted".to_owned();
+            Act::Fail(match replaced.load(std::sync::atomic::Ordering::Relaxed) {
+                true => ReplicaError::WrongReplica { problem },
+                false => ReplicaError::Unreachable { problem },
+            })
+        });
+    }
+    let key = key("k");
+    let change = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shrink_to_the_first(&cluster).await;
+        replaced.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let (answer, ()) = tokio::join!(cluster.coordinator.get(&key, None), change);
+    answer.expect("the first knows the config that has it alone");
+    assert_eq!(epochs(&cluster.replicas[0], "local_read"), [1, 2]);
+}
