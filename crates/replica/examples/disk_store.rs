@@ -1,7 +1,9 @@
 //! What the durable store costs: CPU and bytes written per put, reads, memory, restart.
 //!
-//! `cargo run --release -p quorate-replica --example disk_store -- FOLDER` (Linux only; the
-//! folder must be missing or empty, and is left behind).
+//! `cargo run --release -p quorate-replica --example disk_store -- FOLDER [LONG_FRAME_BYTES]`
+//! (Linux only; the folder must be missing or empty, and is left behind). What the disk has
+//! written is counted for all processes: a file system of its own on a loop device counts only
+//! the store.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -127,10 +129,15 @@ fn scattered(number: u64) -> u64 {
 }
 
 fn main() {
-    let folder = std::env::args().nth(1).expect("the folder to use");
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().expect("the folder to use");
+    let mut options = Options::default();
+    if let Some(bytes) = arguments.next() {
+        options.long_frame_bytes = bytes.parse().expect("a number of bytes");
+    }
     let open = || {
         let started = Instant::now();
-        let directory = DataDirectory::open(&folder, &Options::default(), &Fixed)
+        let directory = DataDirectory::open(&folder, &options, &Fixed)
             .unwrap_or_else(|error| panic!("{error}"));
         println!("opened in {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
         directory
@@ -150,9 +157,17 @@ fn main() {
     puts(store, 256, PUTS, &Bytes::from(vec![7; 100]), |number| {
         1_000_000 + number
     });
-    puts(store, 8, 4_000, &Bytes::from(vec![7; 64 << 10]), |number| {
-        scattered(number) % 1_000
-    });
+    for (batch, count, bytes) in [
+        (16, PUTS / 10, 1 << 10),
+        (64, PUTS / 10, 1 << 10),
+        (256, PUTS / 10, 1 << 10),
+        (1, PUTS / 500, 64 << 10),
+        (8, PUTS / 250, 64 << 10),
+    ] {
+        puts(store, batch, count, &Bytes::from(vec![7; bytes]), |n| {
+            scattered(n) % 1_000
+        });
+    }
     let known = |number| 1_000_000 + scattered(number) % PUTS;
     reads(store, "present, of a million keys", (0..300_000).map(known));
     println!(

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::log::segment::Segment;
+use super::log::segment::{Preparation, Segment};
 use super::shared::{Shared, closed};
 use crate::StoreError;
 
@@ -32,6 +32,8 @@ pub(super) struct Backlog {
     spare: Option<Segment>,
     /// The number of the next spare.
     next_segment: u64,
+    /// How the next spare is set aside.
+    preparation: Preparation,
     /// Whether a merge may be of use; false once the merger found nothing to do.
     merge_wanted: bool,
     /// Set when a background thread ended because the disk was full.
@@ -41,8 +43,8 @@ pub(super) struct Backlog {
 
 /// What the flusher is to do.
 pub(super) enum Task {
-    /// Set this segment aside.
-    Prepare(u64),
+    /// Set this segment aside, in this way.
+    Prepare(u64, Preparation),
     /// Flush; so many segments were listed, up to the last.
     Flush { count: usize, last: Sealed },
 }
@@ -54,6 +56,7 @@ impl Backlog {
             sealed: sealed.into(),
             spare: None,
             next_segment: active_segment + 1,
+            preparation: Preparation::Zeros,
             merge_wanted: true,
             full: None,
             closing: false,
@@ -67,12 +70,12 @@ impl Backlog {
 }
 
 impl Shared {
-    /// The segment to go on with, for the committer. Waits until the background threads have
-    /// caught up.
+    /// The segment to go on with behind `full`, for the committer. Waits until the background
+    /// threads have caught up.
     ///
     /// # Errors
     /// The store's failure, or that it closes: it never waits for what will not come.
-    pub(super) fn take_segment(&self) -> Result<Segment, StoreError> {
+    pub(super) fn take_segment(&self, full: &Segment) -> Result<Segment, StoreError> {
         let mut backlog = self.backlog.lock();
         loop {
             self.failure.check()?;
@@ -88,6 +91,11 @@ impl Shared {
                 && merged
                 && let Some(spare) = backlog.spare.take()
             {
+                // The frames to come are probably like those that were.
+                backlog.preparation = match full.average_frame() {
+                    length if length >= self.options.long_frame_bytes => Preparation::Allocation,
+                    _ => Preparation::Zeros,
+                };
                 self.changed.notify_all();
                 return Ok(spare);
             }
@@ -110,7 +118,7 @@ impl Shared {
             }
             // A spare first: the committer waits for it at once, and only later for a flush.
             if backlog.spare.is_none() {
-                return Some(Task::Prepare(backlog.next_segment));
+                return Some(Task::Prepare(backlog.next_segment, backlog.preparation));
             }
             let count = backlog.sealed.len();
             if let Some(&last) = backlog.sealed.back() {

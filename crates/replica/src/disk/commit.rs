@@ -81,7 +81,7 @@ impl DiskStore {
         if room || writer.active.is_empty() {
             return Ok(());
         }
-        let next = self.shared.take_segment()?;
+        let next = self.shared.take_segment(&writer.active)?;
         let mark = Mark {
             lsn: writer.lsn,
             segment: next.number(),

@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use rustix::fs::FallocateFlags;
+use rustix::io::{Errno, retry_on_intr};
+
 /// The file system, as far as a store uses it for everything but the table's own files.
 ///
 /// Tests put a layer between that fails the Nth call, or takes back at a simulated crash
@@ -75,6 +78,14 @@ pub trait File: Send + Sync {
     /// Those of the operating system; some of the bytes may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Makes an empty file so many zeros long and sets their place on the disk aside, without
+    /// writing them where the file system can: then the first [`sync`](Self::sync) of each part
+    /// also records that it was written. Durable after the next sync.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn allocate(&self, length: u64) -> io::Result<()>;
+
     /// Makes the contents and the length durable.
     ///
     /// # Errors
@@ -142,6 +153,14 @@ impl File for fs::File {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.write_all_at(bytes, offset)
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let allocate = || rustix::fs::fallocate(self, FallocateFlags::empty(), 0, length);
+        match retry_on_intr(allocate) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(self, 0, length),
+            allocated => Ok(allocated?),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -17,7 +17,7 @@ use super::config_file::ConfigFile;
 use super::directory::names;
 use super::files::{Files, read_all};
 use super::identity::Identity;
-use super::log::segment::{self, Segment};
+use super::log::segment::{self, Preparation, Segment};
 use super::sketch::KeySketch;
 use super::table::Table;
 use super::watermark::{Mark, Watermark};
@@ -41,7 +41,10 @@ pub(super) fn initialise(
     let log = path.join(names::LOG);
     files
         .create_directory(&log)
-        .and_then(|()| Segment::prepare(files, &log, FIRST_SEGMENT, options.segment_bytes))
+        .and_then(|()| {
+            let bytes = options.segment_bytes;
+            Segment::prepare(files, &log, FIRST_SEGMENT, bytes, Preparation::Zeros)
+        })
         .map_err(|error| OpenError::io("create", &log.join(segment::name(FIRST_SEGMENT)), error))?;
     let checkpoint = Checkpoint {
         first_segment: FIRST_SEGMENT,

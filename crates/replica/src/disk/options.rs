@@ -9,6 +9,10 @@ pub struct Options {
     /// Length of a log segment, in bytes. Each is set aside before it is needed, and what it
     /// holds is also in memory until it is in the table; a restart reads what is not.
     pub segment_bytes: u64,
+    /// After a segment whose frames had this length on average, in bytes, or more, the one after
+    /// the next is set aside without writing zeros: each commit there costs some blocks of the
+    /// file system's journal, and small ones would cost more in that way than by the zeros.
+    pub long_frame_bytes: u64,
     /// A log segment ends early when its pairs take so many bytes of memory: small pairs
     /// take more room there than in the log.
     pub memtable_bytes: u64,
@@ -31,6 +35,7 @@ impl Default for Options {
         Self {
             cache_bytes: 32 << 20,
             segment_bytes: 16 << 20,
+            long_frame_bytes: 64 << 10,
             memtable_bytes: 32 << 20,
             sealed_segments: 2,
             table_file_bytes: 32 << 20,

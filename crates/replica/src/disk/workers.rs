@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use super::backlog::{Sealed, Task};
 use super::checkpoint::{Checkpoint, CheckpointFile};
 use super::error::{BackgroundError, failed};
-use super::log::segment::{self, Segment};
+use super::log::segment::{self, Preparation, Segment};
 use super::shared::Shared;
 use crate::StoreError;
 
@@ -71,7 +71,7 @@ fn flush_until_closed(
 ) -> Result<(), BackgroundError> {
     while let Some(task) = shared.next_task() {
         match task {
-            Task::Prepare(number) => prepare(shared, number)?,
+            Task::Prepare(number, preparation) => prepare(shared, number, preparation)?,
             Task::Flush { count, last } => {
                 flush(shared, last, &mut checkpoints)?;
                 for sealed in shared.flushed(count) {
@@ -83,9 +83,9 @@ fn flush_until_closed(
     Ok(())
 }
 
-fn prepare(shared: &Shared, number: u64) -> Result<(), BackgroundError> {
-    let bytes = shared.options.segment_bytes;
-    let spare = Segment::prepare(&*shared.files, &shared.log_folder, number, bytes);
+fn prepare(shared: &Shared, number: u64, preparation: Preparation) -> Result<(), BackgroundError> {
+    let (files, bytes) = (&*shared.files, shared.options.segment_bytes);
+    let spare = Segment::prepare(files, &shared.log_folder, number, bytes, preparation);
     let spare = spare.map_err(|error| {
         let path = shared.log_folder.join(segment::name(number));
         BackgroundError::new("set aside", &path, &error)

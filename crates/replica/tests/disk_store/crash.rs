@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use quorate_register::{HeldConfig, Key, Pair};
 use quorate_replica::Store;
 use quorate_replica::disk::{DataDirectory, DiskStore, Files, OpenError, SystemFiles};
 
+use crate::hooked::{Action, HookedFiles};
 use crate::support::{
     Counting, Pairs, Random, assert_holds, batch, commit, config, open, open_with, save_config,
     scan, small,
@@ -92,6 +94,7 @@ impl Known {
 fn what_was_acknowledged_survives_every_crash_and_batches_are_whole() {
     let seeds: u64 = std::env::var("QUORATE_TEST_SEEDS").map_or(12, |n| n.parse().unwrap());
     let mut crashes_while_opening = 0;
+    let allocations = Arc::new(AtomicU64::new(0));
     for seed in 0..seeds {
         let mut random = Random(seed);
         let folder = tempfile::tempdir().unwrap();
@@ -100,7 +103,8 @@ fn what_was_acknowledged_survives_every_crash_and_batches_are_whole() {
             let context = format!("seed {seed}, round {round}");
             let files = VolatileFiles::default();
             files.crash_after(random.below(250));
-            match open_with(Arc::new(files.clone()), folder.path()) {
+            let counted = counting_allocations(&files, &allocations);
+            match open_with(counted, folder.path()) {
                 Ok(directory) => {
                     known.check(directory.store(), &context);
                     known.work(directory.store(), &mut random);
@@ -118,6 +122,19 @@ fn what_was_acknowledged_survives_every_crash_and_batches_are_whole() {
         assert!(known.pairs.len() > 50, "seed {seed} did not get far");
     }
     assert!(crashes_while_opening > 0);
+    // Segments were set aside in either way.
+    let (allocations, segments) = (allocations.load(Ordering::Relaxed), seeds * 25);
+    assert!(allocations > seeds && allocations < segments * 10);
+}
+
+fn counting_allocations(files: &VolatileFiles, count: &Arc<AtomicU64>) -> Arc<HookedFiles> {
+    let count = count.clone();
+    HookedFiles::over(Arc::new(files.clone()), move |action, _| {
+        if action == Action::Allocate {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    })
 }
 
 #[test]

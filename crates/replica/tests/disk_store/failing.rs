@@ -125,6 +125,7 @@ fn every_other_file_ends_the_store_too() {
     // The first is that of opening.
     check_failure(nth(1, Action::Sync, "watermark", EIO));
     check_failure(nth(3, Action::Create, ".log", ENOSPC));
+    check_failure(nth(1, Action::Allocate, ".log", ENOSPC));
     check_failure(nth(2, Action::SyncDirectory, "log", EIO));
     // Opening writes and syncs both copies.
     check_failure(nth(2, Action::Write, "checkpoint", ENOSPC));

@@ -12,6 +12,7 @@ pub(crate) enum Action {
     Create,
     Remove,
     Write,
+    Allocate,
     Sync,
     SyncDirectory,
 }
@@ -101,6 +102,11 @@ impl File for HookedFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         (self.hook)(Action::Write, &self.path)?;
         self.file.write_at(bytes, offset)
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        (self.hook)(Action::Allocate, &self.path)?;
+        self.file.allocate(length)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -13,6 +13,7 @@ mod model;
 mod pending;
 mod retired;
 mod sample;
+mod segments;
 mod support;
 mod torn;
 mod volatile;

@@ -57,6 +57,7 @@ pub(crate) fn small() -> Options {
     Options {
         cache_bytes: 256 << 10,
         segment_bytes: 8 << 10,
+        long_frame_bytes: 500,
         memtable_bytes: 64 << 10,
         sealed_segments: 2,
         table_file_bytes: 16 << 10,

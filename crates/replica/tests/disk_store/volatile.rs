@@ -159,6 +159,23 @@ struct VolatileFile {
     inner: Box<dyn File>,
 }
 
+impl VolatileFile {
+    /// The change that the power interrupts may reach the disk, or some of its sectors.
+    fn change(&self, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        if disk.crashed {
+            return disk.operation();
+        }
+        let working = disk.operation();
+        if !disk.contents.contains_key(&self.path) {
+            let durable = fs::read(&self.path)?;
+            disk.contents.insert(self.path.clone(), durable);
+        }
+        change()?;
+        working
+    }
+}
+
 impl File for VolatileFile {
     fn length(&self) -> io::Result<u64> {
         self.inner.length()
@@ -169,18 +186,11 @@ impl File for VolatileFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut disk = self.disk.lock();
-        if disk.crashed {
-            return disk.operation();
-        }
-        // The write that the power interrupts may reach the disk, or some of its sectors.
-        let working = disk.operation();
-        if !disk.contents.contains_key(&self.path) {
-            let durable = fs::read(&self.path)?;
-            disk.contents.insert(self.path.clone(), durable);
-        }
-        self.inner.write_at(bytes, offset)?;
-        working
+        self.change(|| self.inner.write_at(bytes, offset))
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        self.change(|| self.inner.allocate(length))
     }
 
     fn sync(&self) -> io::Result<()> {

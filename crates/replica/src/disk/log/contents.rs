@@ -111,7 +111,13 @@ impl Contents {
         };
         let file = repair().map_err(|error| OpenError::io("repair", &self.path, error))?;
         let allocated = self.bytes.len() as u64;
-        let (path, end) = (self.path.clone(), end as u64);
-        Ok(Segment::existing(self.number, path, file, allocated, end))
+        Ok(Segment::existing(
+            self.number,
+            self.path.clone(),
+            file,
+            allocated,
+            self.frames.len() as u64,
+            end as u64,
+        ))
     }
 }

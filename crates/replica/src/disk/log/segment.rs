@@ -16,38 +16,64 @@ pub(crate) fn number_of(file_name: &str) -> Option<u64> {
     (name(number) == file_name).then_some(number)
 }
 
+/// How the place of a segment is set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Preparation {
+    /// Zeros are written all along, so that the sync of a frame writes the frame and nothing
+    /// else. The segment is written twice.
+    Zeros,
+    /// The file system sets the place aside and answers zeros until it is written to. The sync
+    /// of a frame also records that its place was written: some blocks of the file system's
+    /// journal, less than the zeros if the frame is long.
+    Allocation,
+}
+
 /// A segment that is, or will be, written to.
 pub(crate) struct Segment {
     number: u64,
     path: PathBuf,
     file: Box<dyn File>,
     allocated: u64,
+    frames: u64,
     end: u64,
 }
 
 impl Segment {
-    /// Creates the file of an empty segment, zeros all along, durable with its name: so a later
-    /// sync of a frame has to write the frame only, and no length or place on the disk.
+    /// Creates the file of an empty segment, which reads as zeros all along, durable with its
+    /// name, length and place on the disk: a frame that is written later changes none of them,
+    /// and until it is synced each of its sectors is what it was, zeros, or new.
     pub(crate) fn prepare(
         files: &dyn Files,
         folder: &Path,
         number: u64,
         bytes: u64,
+        preparation: Preparation,
     ) -> io::Result<Self> {
         let path = folder.join(name(number));
         let file = files.create(&path)?;
-        write_zeros(&*file, 0, bytes)?;
+        match preparation {
+            Preparation::Zeros => write_zeros(&*file, 0, bytes)?,
+            Preparation::Allocation => file.allocate(bytes)?,
+        }
         file.sync()?;
         files.sync_directory(folder)?;
-        Ok(Self::existing(number, path, file, bytes, 0))
+        Ok(Self {
+            number,
+            path,
+            file,
+            allocated: bytes,
+            frames: 0,
+            end: 0,
+        })
     }
 
-    /// A segment whose last frame ends at `end`.
+    /// A segment with so many frames, of which the last ends at `end`.
     pub(crate) fn existing(
         number: u64,
         path: PathBuf,
         file: Box<dyn File>,
         allocated: u64,
+        frames: u64,
         end: u64,
     ) -> Self {
         Self {
@@ -55,6 +81,7 @@ impl Segment {
             path,
             file,
             allocated,
+            frames,
             end,
         }
     }
@@ -64,6 +91,7 @@ impl Segment {
         self.file.write_at(frame, self.end)?;
         self.file.sync()?;
         self.end += frame.len() as u64;
+        self.frames += 1;
         self.allocated = self.allocated.max(self.end);
         Ok(())
     }
@@ -72,6 +100,11 @@ impl Segment {
     /// which then grows.
     pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
         self.end == 0 || self.end + bytes as u64 <= self.allocated
+    }
+
+    /// The length of its frames on average, in bytes; 0 without any.
+    pub(crate) fn average_frame(&self) -> u64 {
+        self.end.checked_div(self.frames).unwrap_or(0)
     }
 
     /// Whether it has no frame yet.
