@@ -147,7 +147,7 @@ async fn serve(
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(role, grpc, limits, shutdown.clone());
+    let serving = quorate_coordinator::serve(role, grpc, limits, None, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     let is_ready = |readiness: &_| *readiness == quorate_runtime::Readiness::Ready;
     tokio::select! {

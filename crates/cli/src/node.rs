@@ -143,7 +143,7 @@ async fn serve(
     let replica_serving = quorate_replica::serve(replica, replica_grpc, shutdown.clone());
     let replica_serving = shutdown.calls.spawn(replica_serving);
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(role, grpc, limits, shutdown.clone());
+    let serving = quorate_coordinator::serve(role, grpc, limits, None, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     tokio::select! {
         biased;

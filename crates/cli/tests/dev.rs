@@ -1,6 +1,6 @@
 //! `quorate dev` as a person meets it: a real process, its output, its mistakes.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -13,6 +13,7 @@ use serde_json::Value;
 struct Dev {
     child: Child,
     register: SocketAddr,
+    admin: SocketAddr,
     introduction: String,
 }
 
@@ -42,6 +43,7 @@ impl Dev {
         Self {
             child,
             register,
+            admin,
             introduction,
         }
     }
@@ -52,6 +54,16 @@ impl Dev {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
         command.args(arguments).args(["--endpoint", &endpoint]);
         command.output().unwrap()
+    }
+
+    /// What it serves on its admin port at this path.
+    fn admin_page(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.admin).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: dev\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
     }
 
     /// Ctrl-C; the exit code.
@@ -220,6 +232,37 @@ fn a_folder_in_use_is_named_with_its_user() {
         data.join("replica-0").display()
     );
     assert_eq!(error, expected);
+    assert_eq!(store.stop(), Some(0));
+}
+
+/// As a supervisor ends it, which a container's first process would not even notice by itself.
+#[test]
+fn a_verification_that_is_told_to_end_judges_what_it_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Dev::start(&folder.path().join("data"), &["--replicas", "1"]);
+    let endpoint = format!("http://{}", store.register);
+    let verification = Command::new(env!("CARGO_BIN_EXE_quorate"))
+        .args(["verify", "--endpoint", &endpoint, "--duration", "1h"])
+        .args(["--output", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let has_set = || {
+        let metrics = store.admin_page("/metrics");
+        let sets = r#"quorate_operations_total{operation="set",outcome="ok"} "#;
+        let mut sets = metrics.lines().filter_map(|line| line.strip_prefix(sets));
+        sets.next().is_some_and(|count| count != "0")
+    };
+    while !has_set() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = Pid::from_raw(verification.id() as i32).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let output = verification.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "linearizable");
+    assert!(report["ok"].as_u64() > Some(0), "{report}");
     assert_eq!(store.stop(), Some(0));
 }
 

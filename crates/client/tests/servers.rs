@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use quorate_client::{Applied, Client, ClientOptions, OperationError, Reason, Register};
+use quorate_proto::transport::ConnectionAge;
 use support::{Behaviour, Server, client, client_with, key, nobody};
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,29 @@ async fn an_endpoint_that_dies_mid_run_fails_no_read() {
     stop.cancel();
     for reader in readers {
         reader.await.unwrap();
+    }
+}
+
+/// A call that meets the end of a connection is made again, on another.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_grow_old_fail_no_call() {
+    for exchange in [false, true] {
+        let server = Server::aging(ConnectionAge {
+            limit: Duration::from_millis(200),
+            grace: Duration::from_secs(60),
+        });
+        let options = ClientOptions {
+            exchange,
+            ..ClientOptions::default()
+        };
+        let client = client_with(&[&server], options);
+        let callers = (0..8).map(async |_| {
+            while server.connections.accepted() < 6 {
+                client.get(&key(), PATIENT).await.unwrap();
+                client.set(&key(), "a".into(), PATIENT).await.unwrap();
+            }
+        });
+        join_all(callers).await;
     }
 }
 

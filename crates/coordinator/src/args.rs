@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_proto::transport::{ChannelOptions, InvalidAddress, channel};
+use quorate_proto::transport::{ChannelOptions, ConnectionAge, InvalidAddress, channel};
 use quorate_proto::{Limits, RemoteReplica};
 use quorate_runtime::args::{byte_size, duration};
 use quorate_runtime::telemetry::LogArgs;
@@ -38,6 +38,17 @@ pub struct CoordinatorArgs {
         default_value = "[::]:7402"
     )]
     pub admin_listen: ListenAddress,
+
+    /// At what age, give or take a tenth, a client's connection is ended gracefully, so that
+    /// clients come to use coordinators that were started later; at least 1s. Calls in flight
+    /// then have as long as at the end of the process. Never unless given.
+    #[arg(
+        long,
+        env = "QUORATE_MAX_CONNECTION_AGE",
+        value_name = "DURATION",
+        value_parser = connection_age
+    )]
+    pub max_connection_age: Option<Duration>,
 
     /// A place where a replica runs, NAME=HOST:PORT, with the name that the replica was given
     /// as its pod. Repeat it, or separate places with commas.
@@ -84,6 +95,16 @@ pub struct CoordinatorArgs {
     /// How the process ends.
     #[command(flatten)]
     pub shutdown: ShutdownArgs,
+}
+
+impl CoordinatorArgs {
+    /// How old a client's connection may become.
+    pub(crate) fn max_connection_age(&self) -> Option<ConnectionAge> {
+        self.max_connection_age.map(|limit| ConnectionAge {
+            limit,
+            grace: self.shutdown.shutdown_limit,
+        })
+    }
 }
 
 /// Limits and times of operations.
@@ -198,6 +219,17 @@ fn value_size(text: &str) -> Result<u64, String> {
 
 /// The most operations in flight that can be asked for: each takes memory.
 const MOST_IN_FLIGHT: u64 = 1_000_000;
+
+/// The shortest age: below it, clients would do little but connect.
+const SHORTEST_CONNECTION_AGE: Duration = Duration::from_secs(1);
+
+fn connection_age(text: &str) -> Result<Duration, String> {
+    let age = duration(text).map_err(|error| error.to_string())?;
+    match age >= SHORTEST_CONNECTION_AGE {
+        true => Ok(age),
+        false => Err(format!("it is at least {SHORTEST_CONNECTION_AGE:?}")),
+    }
+}
 
 fn in_flight(text: &str) -> Result<u64, String> {
     let count = text.parse().ok();
@@ -314,6 +346,15 @@ mod tests {
     #[test]
     fn every_flag_has_help_and_a_safe_environment_variable() {
         quorate_runtime::args::assert_environment_names(CoordinatorArgs::command());
+    }
+
+    #[test]
+    fn a_connection_has_an_age_of_a_second_at_least() {
+        assert_eq!(connection_age("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(connection_age("10m"), Ok(Duration::from_secs(600)));
+        let short = connection_age("999ms").unwrap_err();
+        assert_eq!(short, "it is at least 1s");
+        assert!(connection_age("ten").is_err());
     }
 
     #[test]

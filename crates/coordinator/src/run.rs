@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
-use quorate_proto::transport::{self, Routes};
+use quorate_proto::transport::{self, ConnectionAge, Routes, ServerOptions};
 use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
 use quorate_runtime::telemetry::RecentProblems;
@@ -127,7 +127,8 @@ pub async fn run(
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving = serve(role, grpc, limits, shutdown.clone());
+    let age = args.max_connection_age();
+    let serving = serve(role, grpc, limits, age, shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     serving.await.expect("the server's task does not panic")
 }
@@ -289,7 +290,8 @@ pub fn start(
     Ok((role, readiness))
 }
 
-/// Serves the register over gRPC until the shutdown's second phase, or its third at the latest.
+/// Serves the register over gRPC, on connections up to that age, until the shutdown's second phase,
+/// or its third at the latest.
 ///
 /// # Errors
 /// When the transport fails.
@@ -297,6 +299,7 @@ pub async fn serve(
     role: Role,
     listener: TcpListener,
     limits: Limits,
+    max_connection_age: Option<ConnectionAge>,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let coordinator = &role.coordinator;
@@ -311,7 +314,11 @@ pub async fn serve(
         register_server::SERVICE_NAME,
         membership_server::SERVICE_NAME,
     ];
-    transport::serve_role(&names, routes, listener, phases(&shutdown)).await?;
+    let options = ServerOptions {
+        max_connection_age,
+        ..ServerOptions::default()
+    };
+    transport::serve_role(&names, routes, listener, &options, phases(&shutdown)).await?;
     Ok(())
 }
 

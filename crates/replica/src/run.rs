@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus::Registry;
 use quorate_proto::ReplicaService;
-use quorate_proto::transport::{self, Routes};
+use quorate_proto::transport::{self, Routes, ServerOptions};
 use quorate_proto::v1::replica_server;
 use quorate_register::ReplicaId;
 use quorate_runtime::telemetry::RecentProblems;
@@ -149,7 +149,8 @@ pub async fn serve<S: Store>(
         cut: shutdown.cancel.clone(),
     };
     let names = [replica_server::SERVICE_NAME];
-    transport::serve_role(&names, Routes::new(service), listener, phases).await?;
+    let options = ServerOptions::default();
+    transport::serve_role(&names, Routes::new(service), listener, &options, phases).await?;
     Ok(())
 }
 

@@ -14,8 +14,8 @@ use crate::{ConnectionArgs, OutputArgs};
 #[derive(Debug, Clone, clap::Args)]
 #[command(mut_arg("timeout", |timeout| timeout.default_value("5s")))]
 pub struct Args {
-    /// How long to run the workload. Ctrl-C ends it earlier, and what it recorded until
-    /// then is checked.
+    /// How long to run the workload. Ctrl-C or SIGTERM ends it earlier, and what it
+    /// recorded until then is checked.
     #[arg(
         long,
         short,

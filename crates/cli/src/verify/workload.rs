@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quorate_client::{ClientOptions, Register};
+use quorate_runtime::{Signals, SystemSignals};
 use quorate_workload::{
     History, Operation, Options, Recorder, TokioClock, Workload, run as run_clients,
 };
@@ -33,7 +34,7 @@ pub(super) struct Run {
     pub(super) last_error: Option<String>,
 }
 
-/// Runs it until its time is over, or a person presses Ctrl-C.
+/// Runs it until its time is over, or it is interrupted.
 pub(super) async fn run(args: &Args, progress: &Progress) -> Result<(History, Run), Failure> {
     // Fails at once, with a clear error, where nobody listens.
     let client = args.connection.client()?;
@@ -131,9 +132,13 @@ async fn watch(
     stop.cancel();
 }
 
-/// Ends when a person presses Ctrl-C; never, where that cannot be noticed.
+/// Ends when a person presses Ctrl-C, or a supervisor ends the program; never, where that cannot be
+/// noticed.
 async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+    match SystemSignals::new() {
+        Ok(mut signals) => {
+            signals.receive().await;
+        }
+        Err(_) => std::future::pending().await,
     }
 }

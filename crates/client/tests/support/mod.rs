@@ -10,11 +10,14 @@ use parking_lot::Mutex;
 use quorate_client::{
     Client, ClientOptions, Entry, Key, OperationError, Register, StatusResponse, Version,
 };
-use quorate_proto::transport::{Connections, Incoming, ServerOptions, server};
+use quorate_proto::transport::{
+    ConnectionAge, Connections, Incoming, Routes, ServerOptions, serve,
+};
 use quorate_proto::{Limits, RegisterService, StatusSource};
 use quorate_register::Timestamp;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tonic::async_trait;
 
 /// What a register does with a call.
@@ -141,9 +144,21 @@ impl Server {
     }
 
     pub(crate) fn start_at(address: SocketAddr) -> Self {
+        Self::start_with(address, ServerOptions::default())
+    }
+
+    /// At a free port, with connections of this age.
+    pub(crate) fn aging(age: ConnectionAge) -> Self {
+        let options = ServerOptions {
+            max_connection_age: Some(age),
+            ..ServerOptions::default()
+        };
+        Self::start_with(([127, 0, 0, 1], 0).into(), options)
+    }
+
+    fn start_with(address: SocketAddr, options: ServerOptions) -> Self {
         let listener = listen(address);
         let address = listener.local_addr().expect("it listens");
-        let options = ServerOptions::default();
         let incoming = Incoming::new(vec![listener], &options);
         let connections = incoming.connections();
         let register = Arc::new(Fake {
@@ -152,10 +167,12 @@ impl Server {
             calls: AtomicUsize::new(0),
         });
         let service = RegisterService::new(register.clone(), register.clone(), Limits::default());
-        let serving = server(&options)
-            .add_service(service.into_server())
-            .serve_with_incoming(incoming);
-        let task = tokio::spawn(async move { serving.await.expect("it serves") });
+        let routes = Routes::new(service.into_server());
+        let task = tokio::spawn(async move {
+            let (stop, cut) = (std::future::pending(), CancellationToken::new());
+            let serving = serve(routes, incoming, &options, stop, cut);
+            serving.await.expect("it serves");
+        });
         Self {
             address,
             register,

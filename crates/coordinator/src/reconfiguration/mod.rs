@@ -207,6 +207,7 @@ impl Reconfigurer {
         let Some(view) = self.parts.membership.view() else {
             return Ok(false);
         };
+        self.say_wanted();
         let active_config = view.config().clone();
         let Some(stored) = self.parts.config_store.read().await? else {
             return Err(ChangeError::Blocked(Blocked::new(
@@ -243,6 +244,16 @@ impl Reconfigurer {
             }
             Relation::Same => self.begin(&stored).await,
         }
+    }
+
+    /// Tells people what is wanted, also while nothing can be done about it.
+    fn say_wanted(&self) {
+        let size = self.parts.workload.wanted().map(|wanted| wanted.len());
+        self.parts.metrics.wanted(size);
+        self.progress.send_if_modified(|progress| {
+            let before = std::mem::replace(&mut progress.wanted, size);
+            before != size
+        });
     }
 
     /// Swaps out a member at the next opportunity, whatever its state: for the disk that was put
@@ -316,7 +327,6 @@ impl Reconfigurer {
             leaving: &leaving,
             minimum: self.parts.options.minimum,
         });
-        let size = wanted.as_ref().map(|wanted| wanted.len());
         let (blocked, next) = match decided {
             Plan::Keep => (None, None),
             Plan::Blocked(blocked) => (Some(blocked), None),
@@ -324,11 +334,9 @@ impl Reconfigurer {
         };
         // Another coordinator may have ended the change that this one was driving.
         self.parts.metrics.at(Step::Idle);
-        self.parts.metrics.wanted(size);
         self.say_blocked(blocked.as_ref());
         self.progress.send_modify(|progress| {
             progress.step = Step::Idle;
-            progress.wanted = size;
             progress.blocked = blocked;
         });
         let Some(next) = next else {

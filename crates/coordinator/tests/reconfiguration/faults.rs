@@ -121,6 +121,7 @@ async fn without_its_object_nothing_changes_and_all_is_served() {
         error.to_string().ends_with("run `quorate recover`"),
         "{error}"
     );
+    assert_eq!(side.progress().wanted, Some(5));
     stage.check(&side).await;
 }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, Stream};
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 
 use super::MAX_OPEN_CALLS;
@@ -73,7 +72,7 @@ pub struct Answering<S: Service, I> {
     incoming: Option<I>,
     /// Why `incoming` ended, where it was not its end.
     failed: Option<Status>,
-    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    stop: BoxFuture<'static, ()>,
     /// Once the server stops: until when further calls are read, to be refused.
     closing: Option<Pin<Box<Sleep>>>,
     working: FuturesUnordered<Working<S::Answer>>,
@@ -105,7 +104,7 @@ where
     pub fn new(
         service: S,
         incoming: I,
-        stop: WaitForCancellationFutureOwned,
+        stop: impl Future<Output = ()> + Send + 'static,
     ) -> (Self, Answers<S>) {
         let outbox = Arc::new(Outbox::default());
         let answering = Self {

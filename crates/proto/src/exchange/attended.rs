@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 use futures::stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::Status;
+use tonic::{Request, Status};
 
 use super::answering::{Answering, Service};
 use super::outbox::Answers;
+use crate::transport::Retired;
 
 /// The answers of an exchange whose work goes on in a task of its own, which ends with it.
 pub struct Attended<S: Service> {
@@ -18,14 +19,24 @@ pub struct Attended<S: Service> {
 }
 
 impl<S: Service> Attended<S> {
-    /// Answers what comes in, until that or `stop` ends. Must be called within a tokio
-    /// runtime.
-    pub(crate) fn new<I>(service: S, incoming: I, stop: &CancellationToken) -> Self
+    /// Answers what comes in, until that or `stop` ends, or its connection is
+    /// [`Retired`]. Must be called within a tokio runtime.
+    pub(crate) fn new<I>(service: S, request: Request<I>, stop: &CancellationToken) -> Self
     where
         I: Stream<Item = Result<S::Request, Status>> + Send + Unpin + 'static,
     {
-        let stop = stop.clone().cancelled_owned();
-        let (work, answers) = Answering::new(service, incoming, stop);
+        let stop = stop.clone();
+        let retired = request.extensions().get::<Retired>().cloned();
+        let stopped = async move {
+            let Some(Retired(retired)) = retired else {
+                return stop.cancelled().await;
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = retired.cancelled() => {}
+            }
+        };
+        let (work, answers) = Answering::new(service, request.into_inner(), stopped);
         Self {
             answers,
             _work: AbortOnDropHandle::new(tokio::spawn(work)),

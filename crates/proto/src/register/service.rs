@@ -149,10 +149,7 @@ where
             limits: self.limits,
             observer: self.observer.clone(),
         };
-        let incoming = request.into_inner();
-        Ok(Response::new(Attended::new(
-            exchanged, incoming, &self.stop,
-        )))
+        Ok(Response::new(Attended::new(exchanged, request, &self.stop)))
     }
 
     async fn status(

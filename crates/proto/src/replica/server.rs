@@ -115,10 +115,7 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
             replica: self.replica.clone(),
             limits: self.limits,
         };
-        let incoming = request.into_inner();
-        Ok(Response::new(Attended::new(
-            exchanged, incoming, &self.stop,
-        )))
+        Ok(Response::new(Attended::new(exchanged, request, &self.stop)))
     }
 
     async fn scan(

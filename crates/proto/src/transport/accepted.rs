@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
 
+use super::age::{Aging, ConnectionAge, Retired};
 use super::connections::Place;
 
 /// The length of the words with which every HTTP/2 client begins (RFC 9113, 3.4).
@@ -21,12 +22,14 @@ const PREFACE_BYTES: usize = 24;
 /// A TCP connection that counts against the limit of its
 /// [`Incoming`](super::Incoming) while it exists.
 ///
-/// Reading from it fails once it is cut, or when its client does not begin to speak HTTP/2
-/// in time: keep-alive only watches those that did.
+/// Reading from it fails once it is cut or too old, or when its client does not begin to speak
+/// HTTP/2 in time: keep-alive only watches those that did.
 #[derive(Debug)]
 pub struct Accepted {
     stream: TcpStream,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    retired: Retired,
+    aging: Option<Aging>,
     /// Until the client began to speak: how many bytes are missing, and the time it has.
     preface: Option<(usize, Pin<Box<Sleep>>)>,
     _permit: OwnedSemaphorePermit,
@@ -38,9 +41,17 @@ impl Accepted {
         Self {
             stream,
             cut: Box::pin(place.cut),
+            retired: Retired::default(),
+            aging: None,
             preface: Some((PREFACE_BYTES, timeout)),
             _permit: place.permit,
         }
+    }
+
+    /// Gives it an age, counted from now.
+    pub(super) fn aging(mut self, age: Option<ConnectionAge>) -> Self {
+        self.aging = age.map(|age| Aging::new(age, self.retired.clone()));
+        self
     }
 
     /// The socket.
@@ -57,6 +68,11 @@ impl AsyncRead for Accepted {
     ) -> Poll<io::Result<()>> {
         if self.cut.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if let Some(aging) = &mut self.aging
+            && aging.poll_cut(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
@@ -110,9 +126,9 @@ impl AsyncWrite for Accepted {
 }
 
 impl Connected for Accepted {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Retired;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Retired {
+        self.retired.clone()
     }
 }

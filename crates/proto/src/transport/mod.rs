@@ -8,6 +8,7 @@
 //! it makes batches of small messages a thousand times slower.
 
 mod accepted;
+mod age;
 mod channel;
 mod connections;
 mod connector;
@@ -19,6 +20,7 @@ mod services;
 mod turn_away;
 
 pub use accepted::Accepted;
+pub use age::{ConnectionAge, Retired};
 pub use channel::{ChannelOptions, InvalidAddress, channel, endpoint};
 pub use connections::Connections;
 pub use connector::TcpConnector;

@@ -1,12 +1,17 @@
 //! A server from its first connection to its last.
 
 use std::future::Future;
+use std::io;
 
+use futures::channel::mpsc;
+use futures::future::{self, FutureExt};
+use futures::sink::SinkExt;
+use futures::stream::StreamExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use super::{Incoming, ServerOptions, routes, server};
+use super::{Accepted, Incoming, ServerOptions, routes, server};
 
 /// When a server goes through the phases of its end.
 #[derive(Debug, Clone)]
@@ -20,7 +25,7 @@ pub struct Phases {
 }
 
 /// Serves a role's services, which have these full names, with reflection and health beside them,
-/// until its phases are over.
+/// within these limits, until its phases are over.
 ///
 /// # Errors
 /// When the transport fails.
@@ -28,18 +33,18 @@ pub async fn serve_role(
     names: &[&str],
     services: Routes,
     listener: TcpListener,
+    options: &ServerOptions,
     phases: Phases,
 ) -> Result<(), tonic::transport::Error> {
     let (routes, health) = routes(services, names).await;
-    let options = ServerOptions::default();
-    let incoming = Incoming::new(vec![listener], &options);
+    let incoming = Incoming::new(vec![listener], options);
     health.set_serving(true).await;
     let stop = async {
         phases.draining.cancelled().await;
         health.set_serving(false).await;
         phases.stop_accepting.cancelled().await;
     };
-    serve(routes, incoming, &options, stop, phases.cut).await
+    serve(routes, incoming, options, stop, phases.cut).await
 }
 
 /// Serves `routes` to the connections of `incoming` until `stop` is cancelled and the calls in
@@ -55,9 +60,35 @@ pub async fn serve(
     cut: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let connections = incoming.connections();
-    let serving = server(options)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, stop);
+    let stop = stop.shared();
+    // All connections of one of tonic's servers have the same age.
+    let ages: Vec<_> = match options.max_connection_age {
+        Some(age) => age.spread().map(Some).collect(),
+        None => vec![None],
+    };
+    let (lanes, servers): (Vec<_>, Vec<_>) = ages
+        .into_iter()
+        .map(|age| {
+            let (lane, dealt) = mpsc::channel(0);
+            let dealt = dealt.map(move |one: Accepted| io::Result::Ok(one.aging(age)));
+            let options = ServerOptions {
+                max_connection_age: age,
+                ..*options
+            };
+            let server = server(&options)
+                .add_routes(routes.clone())
+                .serve_with_incoming_shutdown(dealt, stop.clone());
+            (lane, server)
+        })
+        .unzip();
+    let dealing = async {
+        tokio::select! {
+            () = stop => {}
+            () = deal(incoming, lanes) => {}
+        }
+        Ok(())
+    };
+    let serving = future::try_join(future::try_join_all(servers), dealing);
     let cutting = async {
         cut.cancelled().await;
         connections.cut();
@@ -65,7 +96,18 @@ pub async fn serve(
     };
     tokio::select! {
         biased;
-        result = serving => result,
+        result = serving => result.map(drop),
         () = cutting => Ok(()),
+    }
+}
+
+/// Gives connections to the lanes in turn.
+async fn deal(mut incoming: Incoming, mut lanes: Vec<mpsc::Sender<Accepted>>) {
+    let mut next = 0;
+    while let Some(connection) = incoming.next().await {
+        let Ok(connection) = connection else { continue };
+        // It is refused by a lane that ended, and so closed.
+        let _ = lanes[next].send(connection).await;
+        next = (next + 1) % lanes.len();
     }
 }

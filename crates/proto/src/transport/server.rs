@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tonic::transport::Server;
 
+use super::age::ConnectionAge;
 use super::channel::{CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES};
 
 /// Limits of a server. What a process takes at most is their product with the largest
@@ -21,6 +22,8 @@ pub struct ServerOptions {
     pub keep_alive_timeout: Duration,
     /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, Linux only).
     pub user_timeout: Duration,
+    /// At what age a connection is to be replaced by its client; `None` for never.
+    pub max_connection_age: Option<ConnectionAge>,
 }
 
 impl Default for ServerOptions {
@@ -31,6 +34,7 @@ impl Default for ServerOptions {
             keep_alive_interval: Duration::from_secs(5),
             keep_alive_timeout: Duration::from_secs(5),
             user_timeout: Duration::from_secs(10),
+            max_connection_age: None,
         }
     }
 }
@@ -44,14 +48,18 @@ const MAX_PENDING_RESETS: usize = 8192;
 const MAX_PROTOCOL_ERRORS: usize = 1024;
 
 /// A server with these limits, to add services to and to serve an
-/// [`Incoming`](super::Incoming).
+/// [`Incoming`](super::Incoming). [`serve`](super::serve) does more about the age of connections.
 pub fn server(options: &ServerOptions) -> Server {
-    Server::builder()
+    let server = Server::builder()
         .max_concurrent_streams(options.max_streams)
         .http2_keepalive_interval(Some(options.keep_alive_interval))
         .http2_keepalive_timeout(Some(options.keep_alive_timeout))
         .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
         .http2_max_local_error_reset_streams(Some(MAX_PROTOCOL_ERRORS))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    match options.max_connection_age {
+        Some(age) => server.max_connection_age(age.limit),
+        None => server,
+    }
 }
