@@ -21,6 +21,7 @@ use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownSettings, SystemEntropy, SystemSignals,
     listener, metrics,
 };
+use quorate_trace::Traces;
 
 use crate::numbers::counted;
 use crate::{Context, Exit};
@@ -147,7 +148,7 @@ async fn serve(
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(role, grpc, limits, shutdown.clone());
+    let serving = quorate_coordinator::serve(role, grpc, limits, Traces::off(), shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     let is_ready = |readiness: &_| *readiness == quorate_runtime::Readiness::Ready;
     tokio::select! {

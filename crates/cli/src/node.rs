@@ -11,6 +11,7 @@ use quorate_runtime::telemetry::{self, LogArgs, RecentProblems};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownArgs, SystemSignals, listener, metrics,
 };
+use quorate_trace::Traces;
 
 use crate::{Context, Exit};
 
@@ -140,10 +141,11 @@ async fn serve(
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let observing = quorate_replica::observe(replica.clone(), shutdown.clone());
     shutdown.background.spawn(observing);
-    let replica_serving = quorate_replica::serve(replica, replica_grpc, shutdown.clone());
+    let replica_serving =
+        quorate_replica::serve(replica, replica_grpc, Traces::off(), shutdown.clone());
     let replica_serving = shutdown.calls.spawn(replica_serving);
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(role, grpc, limits, shutdown.clone());
+    let serving = quorate_coordinator::serve(role, grpc, limits, Traces::off(), shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     tokio::select! {
         biased;

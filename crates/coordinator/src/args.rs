@@ -8,7 +8,7 @@ use std::time::Duration;
 use quorate_proto::transport::{ChannelOptions, InvalidAddress, channel};
 use quorate_proto::{Limits, RemoteReplica};
 use quorate_runtime::args::{byte_size, duration};
-use quorate_runtime::telemetry::LogArgs;
+use quorate_runtime::telemetry::{LogArgs, TraceArgs};
 use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 
 use crate::kubernetes::KubernetesArgs;
@@ -76,6 +76,10 @@ pub struct CoordinatorArgs {
     /// What the logs say.
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 
     /// How the machine is used.
     #[command(flatten)]

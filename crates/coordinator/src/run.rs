@@ -8,10 +8,11 @@ use prometheus::Registry;
 use quorate_proto::transport::{self, Routes};
 use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
-use quorate_runtime::telemetry::RecentProblems;
+use quorate_runtime::telemetry::{RecentProblems, TraceSender, TracesError};
 use quorate_runtime::{
     Admin, BuildInfo, ListenError, Readiness, Shutdown, SystemEntropy, listener, metrics,
 };
+use quorate_trace::Traces;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -44,6 +45,9 @@ pub enum RunError {
     /// Kubernetes cannot be used.
     #[error(transparent)]
     Kubernetes(#[from] KubernetesError),
+    /// Traces cannot be made.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The gRPC server failed.
     #[error("the gRPC server failed")]
     Serve(#[from] tonic::transport::Error),
@@ -114,6 +118,8 @@ pub async fn run(
     if let Some(kubernetes) = kubernetes.filter(|_| args.kubernetes.bootstrap) {
         kubernetes.make_first_config(role.coordinator.membership().clone(), &shutdown);
     }
+    let instance = &args.kubernetes.pod_name;
+    let sender = TraceSender::start(&args.traces, build.name, instance, &registry)?;
     tracing::info!(listen = %args.listen, admin = %args.admin_listen, "serving");
     let admin_server = Admin {
         build,
@@ -127,9 +133,11 @@ pub async fn run(
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving = serve(role, grpc, limits, shutdown.clone());
+    let serving = serve(role, grpc, limits, sender.traces(), shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
-    serving.await.expect("the server's task does not panic")
+    let ended = serving.await.expect("the server's task does not panic");
+    sender.end().await;
+    ended
 }
 
 /// What a coordinator of listed replicas is made of.
@@ -297,11 +305,13 @@ pub async fn serve(
     role: Role,
     listener: TcpListener,
     limits: Limits,
+    traces: Traces,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let coordinator = &role.coordinator;
     let service = RegisterService::new(coordinator.clone(), Arc::new(role.clone()), limits)
         .observed_by(coordinator.clone())
+        .traced_by(traces)
         .until(shutdown.stop_accepting.clone());
     // A little more than are admitted, so that it is the coordinator that refuses, and counts.
     let calls = coordinator.max_operations() + SPARE_CALLS;

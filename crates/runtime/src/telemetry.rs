@@ -1,7 +1,10 @@
-//! What a program tells about itself while it runs: logs, on the standard error.
+//! What a program tells about itself while it runs: logs, on the standard error, and traces,
+//! to a collector.
 
 mod filter;
 mod recent;
+mod trace_id;
+mod traces;
 
 use std::io::{self, IsTerminal};
 
@@ -12,8 +15,13 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
+use self::trace_id::WithTraceId;
+
 pub use filter::{LogFilter, ParseLogFilterError};
 pub use recent::{FAILED_OPERATION, Problem, RecentProblems};
+pub use traces::{
+    ParseTraceArgError, TraceArgs, TraceEndpoint, TraceMetrics, TraceSender, TracesError,
+};
 
 /// The flags of the log.
 #[derive(Debug, Clone, clap::Args)]
@@ -116,10 +124,14 @@ where
             .json()
             .flatten_event(true)
             .with_span_list(false)
+            .map_event_format(|format| WithTraceId { format, json })
             .boxed()
     } else {
         let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-        layer.with_ansi(colours).boxed()
+        layer
+            .with_ansi(colours)
+            .map_event_format(|format| WithTraceId { format, json })
+            .boxed()
     };
     layer.with_filter(args.log.to_env_filter())
 }
