@@ -16,6 +16,7 @@ mod live;
 pub mod membership;
 mod membership_service;
 mod metrics;
+mod notable;
 mod operation;
 mod outcome;
 mod quorum;

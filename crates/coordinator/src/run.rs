@@ -8,7 +8,7 @@ use prometheus::Registry;
 use quorate_proto::transport::{self, Routes};
 use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
-use quorate_runtime::telemetry::{RecentProblems, TraceSender, TracesError};
+use quorate_runtime::telemetry::{Telemetry, TraceSender, TracesError};
 use quorate_runtime::{
     Admin, BuildInfo, ListenError, Readiness, Shutdown, SystemEntropy, listener, metrics,
 };
@@ -94,7 +94,7 @@ pub struct Agreement {
 pub async fn run(
     args: CoordinatorArgs,
     settings: Value,
-    recent_problems: RecentProblems,
+    telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let registry = Registry::new();
@@ -127,7 +127,7 @@ pub async fn run(
         readiness,
         settings,
         status: Arc::new(role.clone()),
-        recent_problems,
+        telemetry,
     };
     shutdown
         .background

@@ -4,8 +4,10 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use prometheus::Registry;
@@ -13,11 +15,54 @@ use quorate_proto::transport::{ChannelOptions, channel};
 use quorate_proto::v1;
 use quorate_proto::v1::register_client::RegisterClient;
 use quorate_register::ReplicaError;
-use quorate_runtime::telemetry::{TraceArgs, TraceSender};
+use quorate_runtime::telemetry::{
+    LogArgs, LogFormat, NOTABLE_OPERATION, TraceArgs, TraceSender, subscriber,
+};
 use support::{Act, Cluster, Served, listen, options, traced_front, until, until_within};
 
 /// The trace that the client began.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+/// One that its client did not sample, of an operation that failed.
+const FAILED: &str = "1af7651916cd43dd8448eb211c80319c";
+
+/// The log of this process.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn capture() -> Self {
+        let log = Self::default();
+        let args = LogArgs {
+            log: "info".parse().unwrap(),
+            log_format: LogFormat::Json,
+        };
+        let writer = log.clone();
+        let (subscriber, _) = subscriber(&args, false, move || writer.clone());
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        log
+    }
+
+    /// The trace ids of the operations that it tells of.
+    fn notable(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let notable = lines.filter(|line: &serde_json::Value| line["target"] == NOTABLE_OPERATION);
+        notable
+            .map(|line| line["trace_id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
 
 /// A collector, ended with the test.
 struct Collector(Child);
@@ -124,6 +169,7 @@ async fn a_collector_is_sent_the_whole_tree_of_a_set() {
         eprintln!("\n*** SKIPPED: traces: no collector; name one by QUORATE_OTELCOL\n");
         return;
     };
+    let log = Log::capture();
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("output");
     let port = {
@@ -145,7 +191,10 @@ async fn a_collector_is_sent_the_whole_tree_of_a_set() {
     };
     let sender = TraceSender::start(&args, "quorate-test", "here", &Registry::new()).unwrap();
     let mut servers = Vec::new();
-    let cluster = Cluster::reached(3, 3, options(), |replica| {
+    // However slow this machine is, no operation is notable for that.
+    let mut options = options();
+    options.slow_operation = Duration::from_secs(60);
+    let cluster = Cluster::reached(3, 3, options, |replica| {
         let listener = listen("127.0.0.1:0".parse().unwrap());
         servers.push(Served::traced(replica.clone(), listener, sender.traces()));
         servers.last().unwrap().remote()
@@ -166,20 +215,24 @@ async fn a_collector_is_sent_the_whole_tree_of_a_set() {
     let address = traced_front(cluster.coordinator.clone(), sender.traces());
     let mut client = RegisterClient::new(channel(&address, &ChannelOptions::default()).unwrap());
     let secret = "a-key-that-nobody-may-see";
-    let set = |flags: &str| {
+    let set = |trace: &str, flags: &str| {
         let mut request = tonic::Request::new(v1::SetRequest {
             key: secret.into(),
             value: secret.into(),
         });
-        let parent = format!("00-{TRACE}-b7ad6b7169203331-{flags}");
+        let parent = format!("00-{trace}-b7ad6b7169203331-{flags}");
         request
             .metadata_mut()
             .insert("traceparent", parent.parse().unwrap());
         request
     };
-    client.set(set("01")).await.unwrap();
-    // And one that is not traced, since its client decided so.
-    client.set(set("00")).await.unwrap();
+    client.set(set(TRACE, "01")).await.unwrap();
+    // And two that are not sampled, since their client decided so. The second fails.
+    client.set(set(TRACE, "00")).await.unwrap();
+    cluster.replicas[1].on("local_read_timestamp", Act::Hang);
+    let mut fails = set(FAILED, "00");
+    fails.set_timeout(Duration::from_millis(300));
+    client.set(fails).await.unwrap_err();
     // The attempts that go on in the background end with the coordinator.
     cluster.stop.cancel();
     cluster.coordinator.ended().await;
@@ -192,10 +245,16 @@ async fn a_collector_is_sent_the_whole_tree_of_a_set() {
     sender.end().await;
 
     let text = || read();
-    let complete = |text: &String| printed(text).iter().any(|span| span.name == "Set");
+    let sets = |text: &String| {
+        let spans = printed(text).into_iter();
+        spans.filter(|span| span.name == "Set").count()
+    };
+    let complete = |text: &String| sets(text) >= 2;
     until_within(patience, "the spans", text, complete).await;
     let text = read();
-    let spans = printed(&text);
+    let (failed, spans): (Vec<_>, Vec<_>) = printed(&text)
+        .into_iter()
+        .partition(|span| span.trace == FAILED);
     let tree = || format!("{spans:#?}");
     assert!(spans.iter().all(|span| span.trace == TRACE), "{}", tree());
     let sets: Vec<_> = spans.iter().filter(|span| span.name == "Set").collect();
@@ -235,5 +294,14 @@ async fn a_collector_is_sent_the_whole_tree_of_a_set() {
     };
     // The read at the quorum, and the write when the coordinator stopped.
     assert_eq!((because("quorum"), because("stop")), (1, 1), "{}", tree());
+    let [failed] = &failed[..] else {
+        panic!("only the operation itself, not {failed:#?}");
+    };
+    assert_eq!(
+        (failed.name.as_str(), failed.parent.as_str()),
+        ("Set", "b7ad6b7169203331")
+    );
+    assert!(failed.has("quorate.notable", "failed") && failed.has("error.type", "NO_QUORUM"));
+    assert_eq!(log.notable(), [FAILED]);
     assert!(!text.contains(secret), "a key or a value is in a span");
 }

@@ -7,7 +7,7 @@ use quorate_proto::ReplicaService;
 use quorate_proto::transport::{self, Routes};
 use quorate_proto::v1::replica_server;
 use quorate_register::ReplicaId;
-use quorate_runtime::telemetry::{RecentProblems, TraceSender, TracesError};
+use quorate_runtime::telemetry::{Telemetry, TraceSender, TracesError};
 use quorate_runtime::{Admin, BuildInfo, Readiness, Shutdown, SystemEntropy, listener, metrics};
 use quorate_trace::Traces;
 use serde_json::Value;
@@ -90,7 +90,7 @@ pub async fn run(
     args: ReplicaArgs,
     settings: Value,
     departure: Departure,
-    recent_problems: RecentProblems,
+    telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let registry = Registry::new();
@@ -118,7 +118,7 @@ pub async fn run(
         readiness,
         settings,
         status: replica.clone(),
-        recent_problems,
+        telemetry,
     };
     shutdown
         .background

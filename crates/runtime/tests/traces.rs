@@ -41,7 +41,7 @@ fn logged(log_format: LogFormat) -> String {
         log: "info".parse().unwrap(),
         log_format,
     };
-    let subscriber = subscriber(&log, false, move || writer.clone());
+    let (subscriber, _) = subscriber(&log, false, move || writer.clone());
     tracing::subscriber::with_default(subscriber, || {
         tracing::info!(number = 1, "outside");
         let parent = parent::of_text(&format!("00-{TRACE}-b7ad6b7169203331-00"));

@@ -27,6 +27,9 @@ pub use opentelemetry::trace::{SpanContext, SpanKind, TraceId};
 pub use scope::Scoped;
 pub use span::Span;
 
+/// The attribute of an operation that somebody should look at: why.
+pub const NOTABLE: &str = "quorate.notable";
+
 /// Where spans go, or nowhere. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub struct Traces(Option<SdkTracer>);
@@ -116,4 +119,13 @@ pub fn current_trace() -> Option<TraceId> {
         let id = context.span().span_context().trace_id();
         (id != TraceId::INVALID).then_some(id)
     })
+}
+
+/// Says of the operation in whose scope this is called that somebody should look at it, and
+/// why. A span that is recorded but not sampled may be kept for it.
+pub fn notable(reason: &'static str) {
+    Context::map_current(|context| {
+        let span = context.span();
+        span.set_attribute(KeyValue::new(NOTABLE, reason));
+    });
 }

@@ -2,23 +2,36 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use opentelemetry::Context;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// A future that is polled within a span, if there is one.
+    /// A future that is polled within a span, if there is one, and dropped within it too: what
+    /// it logs when it is given up belongs to the same trace.
     pub struct Scoped<F> {
+        // None only while it is dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
         context: Option<Context>,
+    }
+
+    impl<F> PinnedDrop for Scoped<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _attached = this.context.clone().map(Context::attach);
+            this.future.set(None);
+        }
     }
 }
 
 impl<F> Scoped<F> {
     pub(crate) const fn new(future: F, context: Option<Context>) -> Self {
-        Self { future, context }
+        Self {
+            future: Some(future),
+            context,
+        }
     }
 }
 
@@ -28,6 +41,7 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _attached = this.context.clone().map(Context::attach);
-        Poll::Ready(ready!(this.future.poll(task)))
+        let future = this.future.as_pin_mut().expect("it is not dropped");
+        future.poll(task)
     }
 }

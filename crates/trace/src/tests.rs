@@ -103,3 +103,27 @@ fn nothing_is_traced_where_it_is_off() {
     let parent = Traces::off().adopt(parent::of_text(PARENT));
     assert_eq!(parent.span_context(), None);
 }
+
+#[test]
+fn what_is_given_up_is_dropped_in_its_scope_and_may_be_notable() {
+    /// Says so when it is dropped.
+    struct GivenUp;
+    impl Drop for GivenUp {
+        fn drop(&mut self) {
+            notable("slow");
+        }
+    }
+    let (traces, _provider, exporter) = traces(Sampler::AlwaysOn);
+    let root = traces.serve("Set", None, Vec::new);
+    let given_up = GivenUp;
+    let mut waiting = Box::pin(root.scope(async move {
+        let _given_up = given_up;
+        std::future::pending::<()>().await;
+    }));
+    assert!(waiting.as_mut().now_or_never().is_none());
+    drop(waiting);
+    drop(root);
+    let spans = exporter.get_finished_spans().expect("it keeps them");
+    let notable = KeyValue::new(NOTABLE, "slow");
+    assert!(spans[0].attributes.contains(&notable), "{spans:?}");
+}

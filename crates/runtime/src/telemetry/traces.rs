@@ -5,6 +5,7 @@
 //! dropped, which is counted and logged now and then.
 
 mod counted;
+mod notable;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use quorate_trace::Traces;
 
 pub use self::counted::TraceMetrics;
 use self::counted::{Counted, CountedExporter, MAX_WAITING};
+use self::notable::{KeepNotable, RecordOperations};
 
 /// The flags of traces.
 #[derive(Debug, Clone, clap::Args)]
@@ -126,11 +128,12 @@ impl TraceSender {
             .with_attribute(KeyValue::new("service.instance.id", instance.to_owned()))
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
-        let sampler = Sampler::TraceIdRatioBased(args.trace_share);
+        let share = Sampler::TraceIdRatioBased(args.trace_share);
+        let sampler = Sampler::ParentBased(Box::new(share));
         let provider = SdkTracerProvider::builder()
-            .with_sampler(Sampler::ParentBased(Box::new(sampler)))
+            .with_sampler(RecordOperations(sampler))
             .with_resource(resource)
-            .with_span_processor(Counted::new(batches, counts))
+            .with_span_processor(KeepNotable(Counted::new(batches, counts)))
             .build();
         Ok(Self {
             traces: Traces::new(provider.tracer("quorate")),

@@ -11,12 +11,13 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
 use prometheus::{IntCounter, IntCounterVec, Opts};
 
 use crate::metrics::{Registrar, registered};
+use crate::telemetry::Quota;
 
 /// The most spans that wait to be sent, or are being sent.
 pub(super) const MAX_WAITING: usize = 4096;
 
-/// After so many exports that failed in a row, that is logged again.
-const LOGGED_AGAIN_AFTER: usize = 100;
+/// Of each problem one is logged per so much time.
+const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
 /// What became of spans: sent, or dropped and why. Clones are the same.
 #[derive(Debug, Clone)]
@@ -63,11 +64,16 @@ impl TraceMetrics {
 pub(super) struct Counted<P> {
     next: P,
     counts: TraceMetrics,
+    logged: Quota,
 }
 
 impl<P> Counted<P> {
-    pub(super) const fn new(next: P, counts: TraceMetrics) -> Self {
-        Self { next, counts }
+    pub(super) fn new(next: P, counts: TraceMetrics) -> Self {
+        Self {
+            next,
+            counts,
+            logged: Quota::new(1, LOGGED_EVERY),
+        }
     }
 }
 
@@ -79,6 +85,12 @@ impl<P: SpanProcessor> SpanProcessor for Counted<P> {
     fn on_end(&self, span: SpanData) {
         if self.counts.enter() {
             self.next.on_end(span);
+        } else if let Some(left_out) = self.logged.take() {
+            tracing::warn!(
+                limit = MAX_WAITING,
+                left_out,
+                "a span is dropped: too many wait for the collector"
+            );
         }
     }
 
@@ -100,16 +112,15 @@ impl<P: SpanProcessor> SpanProcessor for Counted<P> {
 pub(super) struct CountedExporter<E> {
     next: E,
     counts: TraceMetrics,
-    /// How many exports failed since one did not.
-    failed: AtomicUsize,
+    logged: Quota,
 }
 
 impl<E> CountedExporter<E> {
-    pub(super) const fn new(next: E, counts: TraceMetrics) -> Self {
+    pub(super) fn new(next: E, counts: TraceMetrics) -> Self {
         Self {
             next,
             counts,
-            failed: AtomicUsize::new(0),
+            logged: Quota::new(1, LOGGED_EVERY),
         }
     }
 }
@@ -120,15 +131,11 @@ impl<E: SpanExporter> SpanExporter for CountedExporter<E> {
         let result = self.next.export(batch).await;
         self.counts.waiting.fetch_sub(spans, Ordering::Relaxed);
         match &result {
-            Ok(()) => {
-                self.counts.sent.inc_by(spans as u64);
-                self.failed.store(0, Ordering::Relaxed);
-            }
+            Ok(()) => self.counts.sent.inc_by(spans as u64),
             Err(error) => {
                 self.counts.not_taken.inc_by(spans as u64);
-                let before = self.failed.fetch_add(1, Ordering::Relaxed);
-                if before.is_multiple_of(LOGGED_AGAIN_AFTER) {
-                    tracing::warn!(spans, %error, "the collector did not take spans");
+                if let Some(left_out) = self.logged.take() {
+                    tracing::warn!(spans, left_out, %error, "the collector did not take spans");
                 }
             }
         }
