@@ -1,6 +1,6 @@
 //! `quorate dev` as a person meets it: a real process, its output, its mistakes.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -13,6 +13,7 @@ use serde_json::Value;
 struct Dev {
     child: Child,
     register: SocketAddr,
+    admin: SocketAddr,
     introduction: String,
 }
 
@@ -42,6 +43,7 @@ impl Dev {
         Self {
             child,
             register,
+            admin,
             introduction,
         }
     }
@@ -52,6 +54,20 @@ impl Dev {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
         command.args(arguments).args(["--endpoint", &endpoint]);
         command.output().unwrap()
+    }
+
+    /// The sum of a metric over the series with this label.
+    fn metric(&self, name: &str, label: &str) -> f64 {
+        let mut stream = TcpStream::connect(self.admin).unwrap();
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let series = answer.lines().filter(|line| line.starts_with(name));
+        let values = series
+            .filter(|line| line.contains(label))
+            .filter_map(|line| line.rsplit_once(' '));
+        values.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
     }
 
     /// Ctrl-C; the exit code.
@@ -340,4 +356,34 @@ fn an_old_copy_of_a_folder_is_noticed_and_not_served() {
     );
     let got = dev.quorate(&["get", "k"]);
     assert_eq!(text(&got.stdout).trim(), "new");
+}
+
+#[tokio::test]
+async fn operations_are_traced_and_a_collector_that_is_away_holds_up_nothing() {
+    const SPANS: &str = "quorate_trace_spans_total";
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens there.
+    let collector = format!("http://{}", free_address());
+    let flags = ["--trace-endpoint", &collector, "--trace-share", "1"];
+    let store = Dev::start_with(&folder.path().join("data"), &flags, |command| {
+        // Spans are sent soon; the library's own variable.
+        command.env("OTEL_BSP_SCHEDULE_DELAY", "50");
+    });
+    assert!(
+        store
+            .quorate(&["set", "greeting", "hello"])
+            .status
+            .success()
+    );
+    assert_eq!(text(&store.quorate(&["get", "greeting"]).stdout), "hello");
+    // A Set, its two phases, and a majority's attempts and requests in each, at least.
+    let enough = async {
+        while store.metric(SPANS, "not_taken") < 11.0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), enough);
+    waited.await.expect("too few spans");
+    assert_eq!(store.metric(SPANS, "sent"), 0.0);
+    assert_eq!(store.stop(), Some(0));
 }

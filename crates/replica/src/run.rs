@@ -132,7 +132,7 @@ pub async fn run(
     let ended = tokio::select! {
         biased;
         // While `serve` holds the replica, the committer ends only by failing.
-        failed = committer.ended() => failed.map_err(RunError::from),
+        failed = committer.ended() => failed,
         served = serving => served.expect("the server's task does not panic"),
     };
     sender.end().await;
