@@ -16,7 +16,7 @@ use quorate_coordinator::membership::{
 use quorate_coordinator::{Agreement, CoordinatorParts, MembershipArgs, OperationArgs};
 use quorate_register::{Config, MAX_GROUP_MEMBERS, MemberSet};
 use quorate_replica::StoreLimitArgs;
-use quorate_runtime::telemetry::{self, LogArgs, RecentProblems};
+use quorate_runtime::telemetry::{self, LogArgs, Telemetry, TraceArgs, TraceSender};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownSettings, SystemEntropy, SystemSignals,
     listener, metrics,
@@ -79,6 +79,10 @@ pub struct Args {
     /// What the logs say.
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 }
 
 fn replica_count(text: &str) -> Result<usize, String> {
@@ -99,7 +103,7 @@ pub async fn run(args: Args, context: &mut Context) -> anyhow::Result<Exit> {
     let signals = SystemSignals::new()?;
     let telemetry = telemetry::init(&args.log)?;
     let shutdown = Shutdown::new();
-    let role = serve(args, context, telemetry.recent_problems(), shutdown.clone());
+    let role = serve(args, context, telemetry, shutdown.clone());
     let ending = shutdown
         .supervise(role, signals, ShutdownSettings::interactive())
         .await?;
@@ -109,7 +113,7 @@ pub async fn run(args: Args, context: &mut Context) -> anyhow::Result<Exit> {
 async fn serve(
     args: Args,
     context: &mut Context,
-    recent_problems: RecentProblems,
+    telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let registry = Registry::new();
@@ -135,19 +139,21 @@ async fn serve(
         registry: registry.clone(),
     };
     let (role, mut readiness) = quorate_coordinator::start(parts, &shutdown)?;
+    let sender = TraceSender::start(&args.traces, build.name, "dev", &registry)?;
     let admin_server = Admin {
         build,
         registry,
         readiness: readiness.clone(),
         settings: context.settings.clone(),
         status: Arc::new(role.clone()),
-        recent_problems,
+        telemetry,
     };
     shutdown
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(role, grpc, limits, None, shutdown.clone());
+    let serving =
+        quorate_coordinator::serve(role, grpc, limits, None, sender.traces(), shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
     let is_ready = |readiness: &_| *readiness == quorate_runtime::Readiness::Ready;
     tokio::select! {
@@ -156,12 +162,13 @@ async fn serve(
         () = shutdown.draining.cancelled() => return Ok(()),
     }
     introduce(&args, addresses, store.count, &mut *context.output)?;
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        failed = store.failed => failed?,
-        served = serving => served??,
-    }
-    Ok(())
+        failed = store.failed => failed,
+        served = serving => served?.map_err(Into::into),
+    };
+    sender.end().await;
+    ended
 }
 
 /// The store of this process.

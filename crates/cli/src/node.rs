@@ -7,7 +7,7 @@ use prometheus::Registry;
 use quorate_coordinator::membership::FixedDirectory;
 use quorate_coordinator::{CoordinatorParts, OperationArgs, ReplicaAddress, remote_directory};
 use quorate_replica::{AdmissionArgs, Departure, StoreArgs};
-use quorate_runtime::telemetry::{self, LogArgs, RecentProblems};
+use quorate_runtime::telemetry::{self, LogArgs, Telemetry, TraceArgs, TraceSender};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownArgs, SystemSignals, listener, metrics,
 };
@@ -71,6 +71,10 @@ pub struct Args {
     #[command(flatten)]
     pub log: LogArgs,
 
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceArgs,
+
     /// How the process ends.
     #[command(flatten)]
     pub shutdown: ShutdownArgs,
@@ -85,7 +89,7 @@ pub async fn run(args: Args, context: &mut Context) -> anyhow::Result<Exit> {
     let telemetry = telemetry::init(&args.log)?;
     let shutdown = Shutdown::new();
     let phases = args.shutdown.settings();
-    let role = serve(args, context, telemetry.recent_problems(), shutdown.clone());
+    let role = serve(args, context, telemetry, shutdown.clone());
     let ending = shutdown.supervise(role, signals, phases).await?;
     Ok(Exit::from_code(ending.code()))
 }
@@ -93,7 +97,7 @@ pub async fn run(args: Args, context: &mut Context) -> anyhow::Result<Exit> {
 async fn serve(
     args: Args,
     context: &mut Context,
-    recent_problems: RecentProblems,
+    telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let registry = Registry::new();
@@ -123,6 +127,7 @@ async fn serve(
         registry: registry.clone(),
     };
     let (role, readiness) = quorate_coordinator::start(parts, &shutdown)?;
+    let sender = TraceSender::start(&args.traces, build.name, &args.name, &registry)?;
     tracing::info!(
         listen = %args.listen, replica = %args.replica_listen, admin = %args.admin_listen,
         "serving both roles"
@@ -133,28 +138,30 @@ async fn serve(
         readiness,
         settings: context.settings.clone(),
         status: Arc::new(role.clone()),
-        recent_problems,
+        telemetry,
     };
     shutdown
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let observing = quorate_replica::observe(replica.clone(), shutdown.clone());
     shutdown.background.spawn(observing);
-    let replica_serving = quorate_replica::serve(replica, replica_grpc, shutdown.clone());
+    let replica_serving =
+        quorate_replica::serve(replica, replica_grpc, sender.traces(), shutdown.clone());
     let replica_serving = shutdown.calls.spawn(replica_serving);
     let limits = args.operations.limits();
-    let serving = quorate_coordinator::serve(role, grpc, limits, None, shutdown.clone());
+    let serving =
+        quorate_coordinator::serve(role, grpc, limits, None, sender.traces(), shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
         failed = committer.ended() => {
-            failed.context("the store failed, and only a new start can tell what the disk has")?;
+            failed.context("the store failed, and only a new start can tell what the disk has")
         }
         served = async { tokio::try_join!(serving, replica_serving) } => {
             let (register, replica) = served?;
-            register?;
-            replica?;
+            register.map_err(anyhow::Error::from).and(replica.map_err(Into::into))
         }
-    }
-    Ok(())
+    };
+    sender.end().await;
+    ended
 }

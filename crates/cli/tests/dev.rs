@@ -66,6 +66,16 @@ impl Dev {
         page
     }
 
+    /// The sum of a metric over the series with this label.
+    fn metric(&self, name: &str, label: &str) -> f64 {
+        let page = self.admin_page("/metrics");
+        let series = page.lines().filter(|line| line.starts_with(name));
+        let values = series
+            .filter(|line| line.contains(label))
+            .filter_map(|line| line.rsplit_once(' '));
+        values.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+    }
+
     /// Ctrl-C; the exit code.
     fn stop(mut self) -> Option<i32> {
         let pid = Pid::from_raw(self.child.id() as i32).unwrap();
@@ -383,4 +393,34 @@ fn an_old_copy_of_a_folder_is_noticed_and_not_served() {
     );
     let got = dev.quorate(&["get", "k"]);
     assert_eq!(text(&got.stdout).trim(), "new");
+}
+
+#[tokio::test]
+async fn operations_are_traced_and_a_collector_that_is_away_holds_up_nothing() {
+    const SPANS: &str = "quorate_trace_spans_total";
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens there.
+    let collector = format!("http://{}", free_address());
+    let flags = ["--trace-endpoint", &collector, "--trace-share", "1"];
+    let store = Dev::start_with(&folder.path().join("data"), &flags, |command| {
+        // Spans are sent soon; the library's own variable.
+        command.env("OTEL_BSP_SCHEDULE_DELAY", "50");
+    });
+    assert!(
+        store
+            .quorate(&["set", "greeting", "hello"])
+            .status
+            .success()
+    );
+    assert_eq!(text(&store.quorate(&["get", "greeting"]).stdout), "hello");
+    // A Set, its two phases, and a majority's attempts and requests in each, at least.
+    let enough = async {
+        while store.metric(SPANS, "not_taken") < 11.0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), enough);
+    waited.await.expect("too few spans");
+    assert_eq!(store.metric(SPANS, "sent"), 0.0);
+    assert_eq!(store.stop(), Some(0));
 }

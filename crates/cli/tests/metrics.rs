@@ -15,6 +15,7 @@ use quorate_coordinator::{CanaryMetrics, CoordinatorMetrics};
 use quorate_replica::ReplicaMetrics;
 use quorate_runtime::BuildInfo;
 use quorate_runtime::metrics::{Catalog, Family, register};
+use quorate_runtime::telemetry::TraceMetrics;
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -50,6 +51,13 @@ fn sections() -> Vec<Section> {
             families: catalog(&|catalog| {
                 let build = BuildInfo::new("quorate", "0.0.0");
                 register(catalog, &build).unwrap();
+            }),
+        },
+        Section {
+            title: "Both roles that trace",
+            text: "With `--trace-endpoint`.",
+            families: catalog(&|catalog| {
+                TraceMetrics::new(catalog).unwrap();
             }),
         },
         Section {

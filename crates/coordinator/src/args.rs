@@ -8,7 +8,7 @@ use std::time::Duration;
 use quorate_proto::transport::{ChannelOptions, ConnectionAge, InvalidAddress, channel};
 use quorate_proto::{Limits, RemoteReplica};
 use quorate_runtime::args::{byte_size, duration};
-use quorate_runtime::telemetry::LogArgs;
+use quorate_runtime::telemetry::{LogArgs, TraceArgs};
 use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 
 use crate::kubernetes::KubernetesArgs;
@@ -87,6 +87,10 @@ pub struct CoordinatorArgs {
     /// What the logs say.
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 
     /// How the machine is used.
     #[command(flatten)]
@@ -169,6 +173,11 @@ pub struct OperationArgs {
     /// and a Get of a key that no client can name.
     #[arg(long, env = "QUORATE_CANARY_INTERVAL", value_name = "DURATION", value_parser = duration, default_value = "10s")]
     pub canary_interval: Duration,
+
+    /// Operations that take so long are logged, a few of many, with the id of their trace; and
+    /// they are in the traces, sampled or not. At most 60s, the longest that any takes.
+    #[arg(long, env = "QUORATE_SLOW_OPERATION", value_name = "DURATION", value_parser = slow_operation, default_value = "1s")]
+    pub slow_operation: Duration,
 }
 
 /// Times and limits of changes of the members.
@@ -237,6 +246,17 @@ fn in_flight(text: &str) -> Result<u64, String> {
     count.ok_or_else(|| format!("it is a number from 1 to {MOST_IN_FLIGHT}"))
 }
 
+/// No operation takes longer.
+const MOST_SLOW_OPERATION: Duration = Duration::from_secs(60);
+
+fn slow_operation(text: &str) -> Result<Duration, String> {
+    let limit = duration(text).map_err(|error| error.to_string())?;
+    match (Duration::from_millis(1)..=MOST_SLOW_OPERATION).contains(&limit) {
+        true => Ok(limit),
+        false => Err("it is a time from 1ms to 60s".to_owned()),
+    }
+}
+
 fn keys_per_second(text: &str) -> Result<u64, String> {
     let rate = text.parse().ok();
     let rate = rate.filter(|rate| (1..=MOST_KEYS_PER_SECOND).contains(rate));
@@ -276,6 +296,7 @@ impl OperationArgs {
                 ..RepairOptions::default()
             },
             canary_interval: self.canary_interval,
+            slow_operation: self.slow_operation,
             ..CoordinatorOptions::default()
         }
     }
@@ -389,6 +410,14 @@ mod tests {
             "--kubernetes {objects} --replica a=127.0.0.1:7401"
         ));
         assert_eq!(both.unwrap_err(), ErrorKind::ArgumentConflict);
+    }
+
+    #[test]
+    fn what_counts_as_slow_is_bounded() {
+        assert_eq!(slow_operation("60s"), Ok(MOST_SLOW_OPERATION));
+        for text in ["0s", "61s", "1", "slow"] {
+            assert!(slow_operation(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::live::{Live, LiveCounts, LiveSnapshot};
 use crate::membership::Membership;
 use crate::metrics::{CoordinatorMetrics, OperationObserver};
+use crate::notable::Notable;
 use crate::operation::Operation;
 use crate::outcome::{End, error};
 use crate::quorum::{AttemptContext, Background, Call, Failure, GivenUp, Progress, QuorumOptions};
@@ -44,6 +45,8 @@ pub struct CoordinatorOptions {
     pub repair: RepairOptions,
     /// How long the canary rests between its operations.
     pub canary_interval: Duration,
+    /// Operations that take so long are logged, and kept in traces.
+    pub slow_operation: Duration,
 }
 
 impl Default for CoordinatorOptions {
@@ -57,6 +60,7 @@ impl Default for CoordinatorOptions {
             max_value_bytes: 1 << 20,
             repair: RepairOptions::default(),
             canary_interval: Duration::from_secs(10),
+            slow_operation: Duration::from_secs(1),
         }
     }
 }
@@ -69,6 +73,7 @@ pub struct Coordinator {
     operations: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     value_bytes: Expectation,
+    notable: Notable,
     stop: CancellationToken,
 }
 
@@ -116,6 +121,7 @@ impl Coordinator {
                 live,
                 metrics,
             }),
+            notable: Notable::new(options.slow_operation),
             options,
             background,
             value_bytes: Expectation::default(),
@@ -175,7 +181,8 @@ impl Coordinator {
         timeout: Option<Duration>,
         algorithm: impl AsyncFnOnce(&Call<'_>) -> Result<T, Failure>,
     ) -> Result<T, OperationError> {
-        let mut observer = OperationObserver::begin(&self.context.metrics, operation);
+        let observer = OperationObserver::begin(&self.context.metrics, operation);
+        let mut observer = observer.telling(&self.notable);
         let result = self.admitted(operation, bytes, timeout, algorithm).await;
         observer.end(result.as_ref().err());
         result

@@ -17,6 +17,7 @@ pub mod membership;
 mod membership_service;
 mod merge;
 mod metrics;
+mod notable;
 mod operation;
 mod outcome;
 mod quorum;

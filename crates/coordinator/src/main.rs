@@ -16,12 +16,7 @@ fn main() -> ExitCode {
         let telemetry = telemetry::init(&args.log)?;
         let shutdown = Shutdown::new();
         let phases = args.shutdown.settings();
-        let role = run(
-            args,
-            settings,
-            telemetry.recent_problems(),
-            shutdown.clone(),
-        );
+        let role = run(args, settings, telemetry, shutdown.clone());
         let ending = shutdown.supervise(role, signals, phases).await?;
         Ok::<_, Box<dyn Error + Send + Sync>>(ending)
     })

@@ -8,10 +8,11 @@ use prometheus::Registry;
 use quorate_proto::transport::{self, ConnectionAge, Routes, ServerOptions};
 use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
-use quorate_runtime::telemetry::RecentProblems;
+use quorate_runtime::telemetry::{Telemetry, TraceSender, TracesError};
 use quorate_runtime::{
     Admin, BuildInfo, ListenError, Readiness, Shutdown, SystemEntropy, listener, metrics,
 };
+use quorate_trace::Traces;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -44,6 +45,9 @@ pub enum RunError {
     /// Kubernetes cannot be used.
     #[error(transparent)]
     Kubernetes(#[from] KubernetesError),
+    /// Traces cannot be made.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The gRPC server failed.
     #[error("the gRPC server failed")]
     Serve(#[from] tonic::transport::Error),
@@ -90,7 +94,7 @@ pub struct Agreement {
 pub async fn run(
     args: CoordinatorArgs,
     settings: Value,
-    recent_problems: RecentProblems,
+    telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let registry = Registry::new();
@@ -114,6 +118,8 @@ pub async fn run(
     if let Some(kubernetes) = kubernetes.filter(|_| args.kubernetes.bootstrap) {
         kubernetes.make_first_config(role.coordinator.membership().clone(), &shutdown);
     }
+    let instance = &args.kubernetes.pod_name;
+    let sender = TraceSender::start(&args.traces, build.name, instance, &registry)?;
     tracing::info!(listen = %args.listen, admin = %args.admin_listen, "serving");
     let admin_server = Admin {
         build,
@@ -121,16 +127,18 @@ pub async fn run(
         readiness,
         settings,
         status: Arc::new(role.clone()),
-        recent_problems,
+        telemetry,
     };
     shutdown
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
     let age = args.max_connection_age();
-    let serving = serve(role, grpc, limits, age, shutdown.clone());
+    let serving = serve(role, grpc, limits, age, sender.traces(), shutdown.clone());
     let serving = shutdown.calls.spawn(serving);
-    serving.await.expect("the server's task does not panic")
+    let ended = serving.await.expect("the server's task does not panic");
+    sender.end().await;
+    ended
 }
 
 /// What a coordinator of listed replicas is made of.
@@ -300,11 +308,13 @@ pub async fn serve(
     listener: TcpListener,
     limits: Limits,
     max_connection_age: Option<ConnectionAge>,
+    traces: Traces,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let coordinator = &role.coordinator;
     let service = RegisterService::new(coordinator.clone(), Arc::new(role.clone()), limits)
         .observed_by(coordinator.clone())
+        .traced_by(traces)
         .until(shutdown.stop_accepting.clone());
     // A little more than are admitted, so that it is the coordinator that refuses, and counts.
     let calls = coordinator.max_operations() + SPARE_CALLS;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quorate_proto::Limits;
 use quorate_register::ReplicaId;
 use quorate_runtime::args::{byte_size, duration};
-use quorate_runtime::telemetry::LogArgs;
+use quorate_runtime::telemetry::{LogArgs, TraceArgs};
 use quorate_runtime::{ListenAddress, RuntimeArgs, ShutdownArgs};
 
 use crate::{CommitLimits, ReplicaOptions, disk};
@@ -50,6 +50,10 @@ pub struct ReplicaArgs {
     /// What the logs say.
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 
     /// How the machine is used.
     #[command(flatten)]

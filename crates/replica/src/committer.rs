@@ -9,13 +9,14 @@ use quorate_register::retirement::judge_retirement;
 use quorate_register::{
     Boot, Buckets, Config, HeldConfig, Key, PageRequest, Pair, ReplicaError, Timestamp,
 };
+use quorate_trace::Parent;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::digests::Count;
 use crate::queue::{Answer, CommitLimits, Entry, QueuedWrite};
 use crate::state::{Stamp, State};
-use crate::{InstanceDirectory, Store, StoreError};
+use crate::{InstanceDirectory, Store, StoreError, traced};
 
 /// Empties one replica's commit queue.
 ///
@@ -132,6 +133,7 @@ impl<S: Store> Committer<S> {
         }
         let started = Instant::now();
         let mut formed = self.form(batch)?;
+        let mut commits = traced::commit(&formed.traces, formed.pairs.len());
         if active(Mutation::AckBeforePersist) {
             acknowledge(std::mem::take(&mut formed.acknowledged));
         }
@@ -154,6 +156,11 @@ impl<S: Store> Committer<S> {
             let metrics = &self.state.metrics;
             metrics.committed(formed.pairs.len(), started.elapsed());
         }
+        for commit in &mut commits {
+            commit.end(None);
+        }
+        // Ended before the answers are: whoever hears of them finds the whole trace.
+        drop(commits);
         // Those that lost are answered here too: what beat them is in this batch, or was
         // durable before it began.
         acknowledge(formed.acknowledged);
@@ -165,12 +172,17 @@ impl<S: Store> Committer<S> {
     fn form(&self, batch: Batch) -> Result<Formed, StoreError> {
         let mut formed = Formed::default();
         let full = self.check_space()?;
-        for write in batch.writes {
+        for mut write in batch.writes {
+            let trace = std::mem::take(&mut write.trace);
             // The caller has gone: nobody will count this answer.
             if write.answer.is_closed() {
                 continue;
             }
-            match self.judge(&write, &formed, full.as_ref()) {
+            let judgement = self.judge(&write, &formed, full.as_ref());
+            if judgement.is_ok() && trace.is_sampled() {
+                formed.traces.push(trace);
+            }
+            match judgement {
                 Ok(Judgement::Store { replaces }) => {
                     self.state.metrics.wrote("applied");
                     formed.store(write, replaces);
@@ -337,6 +349,8 @@ struct Formed {
     acknowledged: Vec<Answer>,
     /// Likewise; these did not have the larger timestamp.
     beaten: Vec<Answer>,
+    /// The spans of both, of those that are traced.
+    traces: Vec<Parent>,
 }
 
 impl Formed {

@@ -29,6 +29,7 @@ mod run;
 mod state;
 mod status_page;
 mod store;
+mod traced;
 
 pub use args::{AdmissionArgs, ReplicaArgs, StoreArgs, StoreLimitArgs};
 pub use boot::{BootStart, InstanceDirectory, begin_boot, judge_start};

@@ -12,7 +12,7 @@ use quorate_register::{
 use crate::digests::Count;
 use crate::queue::CommitQueue;
 use crate::state::State;
-use crate::{CommitLimits, Committer, Departure, InstanceDirectory, ReplicaMetrics, Store};
+use crate::{CommitLimits, Committer, Departure, InstanceDirectory, ReplicaMetrics, Store, traced};
 
 /// What a replica is told at its start.
 #[derive(Debug, Clone)]
@@ -124,7 +124,11 @@ impl<S: Store> Replica for LocalReplica<S> {
         _: Duration,
     ) -> Result<Pair, ReplicaError> {
         let _in_flight = self.state.metrics.begin("local_read");
-        self.state.fenced(fence, || self.state.read(key))
+        let pod = &self.state.pod;
+        let mut span = traced::request("LocalRead", "quorate.v1.Replica/LocalRead", pod);
+        let result = self.state.fenced(fence, || self.state.read(key));
+        traced::answered(&mut span, result.as_ref().err());
+        result
     }
 
     async fn local_read_timestamp(
@@ -134,8 +138,11 @@ impl<S: Store> Replica for LocalReplica<S> {
         _: Duration,
     ) -> Result<Timestamp, ReplicaError> {
         let _in_flight = self.state.metrics.begin("local_read_timestamp");
-        let stamp = self.state.fenced(fence, || self.state.stamp(key))?;
-        Ok(stamp.timestamp)
+        let method = "quorate.v1.Replica/LocalReadTimestamp";
+        let mut span = traced::request("LocalReadTimestamp", method, &self.state.pod);
+        let result = self.state.fenced(fence, || self.state.stamp(key));
+        traced::answered(&mut span, result.as_ref().err());
+        Ok(result?.timestamp)
     }
 
     async fn local_write(
@@ -154,7 +161,11 @@ impl<S: Store> Replica for LocalReplica<S> {
         let queued = self
             .queue
             .write(*fence, write.key.clone(), write.pair.clone());
-        queued.await
+        let pod = &self.state.pod;
+        let mut span = traced::request("LocalWrite", "quorate.v1.Replica/LocalWrite", pod);
+        let result = span.scope(queued).await;
+        traced::answered(&mut span, result.as_ref().err());
+        result
     }
 
     async fn scan(

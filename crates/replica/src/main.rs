@@ -17,8 +17,7 @@ fn main() -> ExitCode {
         let telemetry = telemetry::init(&args.log)?;
         let shutdown = Shutdown::new();
         let phases = args.shutdown.settings();
-        let problems = telemetry.recent_problems();
-        let role = run(args, settings, departure, problems, shutdown.clone());
+        let role = run(args, settings, departure, telemetry, shutdown.clone());
         let ending = shutdown.supervise(role, signals, phases).await?;
         Ok::<_, Box<dyn Error + Send + Sync>>(ending)
     })

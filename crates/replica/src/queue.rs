@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quorate_register::{Boot, Config, Fence, HeldConfig, Key, Pair, ReplicaError};
+use quorate_trace::Parent;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Limits of the commit queue and of the batches formed from it.
@@ -57,6 +58,8 @@ pub(crate) struct QueuedWrite {
     pub(crate) key: Key,
     pub(crate) pair: Pair,
     pub(crate) answer: Answer,
+    /// The span of the request, if that is sampled.
+    pub(crate) trace: Parent,
     /// Its share of the queue's bytes, given back when it is answered.
     _bytes: OwnedSemaphorePermit,
 }
@@ -114,6 +117,7 @@ impl CommitQueue {
             key,
             pair,
             answer,
+            trace: Parent::current(),
             _bytes: permit,
         }))?;
         answered.await.unwrap_or_else(|_| Err(stopped()))

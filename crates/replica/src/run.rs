@@ -7,8 +7,9 @@ use quorate_proto::ReplicaService;
 use quorate_proto::transport::{self, Routes, ServerOptions};
 use quorate_proto::v1::replica_server;
 use quorate_register::ReplicaId;
-use quorate_runtime::telemetry::RecentProblems;
+use quorate_runtime::telemetry::{Telemetry, TraceSender, TracesError};
 use quorate_runtime::{Admin, BuildInfo, Readiness, Shutdown, SystemEntropy, listener, metrics};
+use quorate_trace::Traces;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -41,6 +42,9 @@ pub enum RunError {
     /// Metrics could not be registered.
     #[error("metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
+    /// Traces cannot be made.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The operating system refused a thread.
     #[error("no thread can be started")]
     Thread(#[source] std::io::Error),
@@ -86,7 +90,7 @@ pub async fn run(
     args: ReplicaArgs,
     settings: Value,
     departure: Departure,
-    recent_problems: RecentProblems,
+    telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let registry = Registry::new();
@@ -104,6 +108,7 @@ pub async fn run(
         departure,
         &registry,
     )?;
+    let sender = TraceSender::start(&args.traces, build.name, &args.pod, &registry)?;
     tracing::info!(pod = args.pod, listen = %args.listen, admin = %args.admin_listen, "serving");
 
     let (_ready, readiness) = watch::channel(Readiness::Ready);
@@ -113,7 +118,7 @@ pub async fn run(
         readiness,
         settings,
         status: replica.clone(),
-        recent_problems,
+        telemetry,
     };
     shutdown
         .background
@@ -121,14 +126,17 @@ pub async fn run(
     shutdown
         .background
         .spawn(observe(replica.clone(), shutdown.clone()));
-    let serving = shutdown.calls.spawn(serve(replica, grpc, shutdown.clone()));
-    tokio::select! {
+    let serving = shutdown
+        .calls
+        .spawn(serve(replica, grpc, sender.traces(), shutdown.clone()));
+    let ended = tokio::select! {
         biased;
         // While `serve` holds the replica, the committer ends only by failing.
-        failed = committer.ended() => failed?,
-        served = serving => served.expect("the server's task does not panic")?,
-    }
-    Ok(())
+        failed = committer.ended() => failed,
+        served = serving => served.expect("the server's task does not panic"),
+    };
+    sender.end().await;
+    ended
 }
 
 /// Serves the replica over gRPC until the shutdown's second phase, or its third at the latest.
@@ -138,9 +146,11 @@ pub async fn run(
 pub async fn serve<S: Store>(
     replica: Arc<ReplicaHost<S>>,
     listener: tokio::net::TcpListener,
+    traces: Traces,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let service = ReplicaService::new(replica, MESSAGE_LIMITS)
+        .traced_by(traces)
         .until(shutdown.stop_accepting.clone())
         .into_server();
     let phases = transport::Phases {

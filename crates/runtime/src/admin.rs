@@ -7,6 +7,7 @@
 //! | `/live` | 200 as long as the process can answer at all |
 //! | `/ready` | 200, or 503 and the reason in one line; 503 from the moment of a signal to end |
 //! | `/info` | JSON: name, version, git revision or null, settings |
+//! | `/log-filter` | what is logged; PUT changes it until the process ends, or is answered 400 and why not |
 //!
 //! It must answer when the rest is in trouble, so it is plain and bounded: one request per
 //! connection, a limit on the connections, and a limit on the life of each. It is not for
@@ -31,7 +32,7 @@ pub use page::{Cell, StatusContent, StatusPage, StatusTable, Tone};
 pub use readiness::Readiness;
 pub use server::{CONNECTION_LIMIT, MAX_CONNECTIONS};
 
-use crate::telemetry::RecentProblems;
+use crate::telemetry::Telemetry;
 use crate::{BuildInfo, Shutdown};
 
 /// What the admin server tells about.
@@ -47,9 +48,8 @@ pub struct Admin {
     pub settings: Value,
     /// What the status page says of the role.
     pub status: Arc<dyn StatusPage>,
-    /// The last problems, which the status page shows:
-    /// [`TelemetryGuard::recent_problems`](crate::telemetry::TelemetryGuard::recent_problems).
-    pub recent_problems: RecentProblems,
+    /// The last problems, which the status page shows, and what changes the log's filter.
+    pub telemetry: Telemetry,
 }
 
 impl Admin {

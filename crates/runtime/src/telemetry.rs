@@ -1,7 +1,12 @@
-//! What a program tells about itself while it runs: logs, on the standard error.
+//! What a program tells about itself while it runs: logs, on the standard error, and traces,
+//! to a collector.
 
+mod control;
 mod filter;
+mod quota;
 mod recent;
+mod trace_id;
+mod traces;
 
 use std::io::{self, IsTerminal};
 
@@ -12,8 +17,15 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
+use self::trace_id::WithTraceId;
+
+pub use control::LogControl;
 pub use filter::{LogFilter, ParseLogFilterError};
-pub use recent::{FAILED_OPERATION, Problem, RecentProblems};
+pub use quota::Quota;
+pub use recent::{FAILED_OPERATION, NOTABLE_OPERATION, Problem, RecentProblems};
+pub use traces::{
+    ParseTraceArgError, TraceArgs, TraceEndpoint, TraceMetrics, TraceSender, TracesError,
+};
 
 /// The flags of the log.
 #[derive(Debug, Clone, clap::Args)]
@@ -51,20 +63,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// Keep it until the program ends: dropping it hands over what telemetry still holds back.
-/// Lines of the log are never held back, so that the last words of a process that aborts
-/// are read.
-#[derive(Debug)]
-#[must_use = "telemetry ends when the guard is dropped"]
-pub struct TelemetryGuard {
-    recent_problems: RecentProblems,
-}
-
-impl TelemetryGuard {
-    /// The last problems of this process.
-    pub fn recent_problems(&self) -> RecentProblems {
-        self.recent_problems.clone()
-    }
+/// What the process tells about itself, for those who ask it. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// Its last problems.
+    pub recent_problems: RecentProblems,
+    /// What it logs.
+    pub log: LogControl,
 }
 
 /// The process has a subscriber already.
@@ -72,56 +77,71 @@ impl TelemetryGuard {
 #[error("telemetry can be set up only once")]
 pub struct TelemetryError(#[from] TryInitError);
 
-/// Sends what this process logs, by `tracing` or by `log`, to its standard error. For
-/// `main` only: this is the one thing that a process has one of. A test uses
-/// [`subscriber`].
+/// Sends what this process logs, by `tracing` or by `log`, to its standard error. Lines are
+/// never held back, so that the last words of a process that aborts are read. For `main` only:
+/// this is the one thing that a process has one of. A test uses [`subscriber`].
 ///
 /// # Errors
 /// It was called before.
-pub fn init(args: &LogArgs) -> Result<TelemetryGuard, TelemetryError> {
+pub fn init(args: &LogArgs) -> Result<Telemetry, TelemetryError> {
     let terminal = io::stderr().is_terminal();
     let recent_problems = RecentProblems::default();
-    subscriber(args, terminal, io::stderr)
-        .with(recent_problems.layer())
-        .try_init()?;
-    Ok(TelemetryGuard { recent_problems })
+    let (subscriber, log) = subscriber(args, terminal, io::stderr);
+    subscriber.with(recent_problems.layer()).try_init()?;
+    Ok(Telemetry {
+        recent_problems,
+        log,
+    })
 }
 
 /// The subscriber that [`init`] makes the process's: one layer per destination, each with a
-/// filter of its own. `terminal` is whether a person reads what `writer` writes.
+/// filter of its own; and what changes the log's filter. `terminal` is whether a person reads
+/// what `writer` writes.
 pub fn subscriber<W>(
     args: &LogArgs,
     terminal: bool,
     writer: W,
-) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync
+) -> (
+    impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync + use<W>,
+    LogControl,
+)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    Registry::default().with(log_layer(args, terminal, writer))
+    let (filter, control) = LogControl::new(args.log.clone());
+    let layer = log_layer(args.log_format, terminal, writer).with_filter(filter);
+    (Registry::default().with(layer), control)
 }
 
 /// The layer that writes the log.
-fn log_layer<W>(args: &LogArgs, terminal: bool, writer: W) -> impl Layer<Registry> + Send + Sync
+fn log_layer<W>(
+    format: LogFormat,
+    terminal: bool,
+    writer: W,
+) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let json = match args.log_format {
+    let json = match format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
     let layer = fmt::layer().with_writer(writer);
-    let layer = if json {
+    if json {
         layer
             .json()
             .flatten_event(true)
             .with_span_list(false)
+            .map_event_format(|format| WithTraceId { format, json })
             .boxed()
     } else {
         let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-        layer.with_ansi(colours).boxed()
-    };
-    layer.with_filter(args.log.to_env_filter())
+        layer
+            .with_ansi(colours)
+            .map_event_format(|format| WithTraceId { format, json })
+            .boxed()
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::CoordinatorMetrics;
 use crate::membership::Target;
+use crate::notable::Notable;
 use crate::operation::Operation;
 use crate::quorum::{Method, Phase};
 
@@ -24,19 +25,30 @@ pub(super) const OUTCOMES: [&str; 6] = [
 /// Observes an operation.
 pub(crate) struct OperationObserver<'a> {
     metrics: &'a CoordinatorMetrics,
+    /// Who is told too, if anybody.
+    notable: Option<&'a Notable>,
     operation: Operation,
     started: Instant,
     outcome: &'static str,
+    error: Option<String>,
 }
 
 impl<'a> OperationObserver<'a> {
     pub(crate) fn begin(metrics: &'a CoordinatorMetrics, operation: Operation) -> Self {
         Self {
             metrics,
+            notable: None,
             operation,
             started: Instant::now(),
             outcome: "cancelled",
+            error: None,
         }
+    }
+
+    /// Tells `notable` too how it ends.
+    pub(crate) fn telling(mut self, notable: &'a Notable) -> Self {
+        self.notable = Some(notable);
+        self
     }
 
     pub(crate) fn end(&mut self, error: Option<&OperationError>) {
@@ -44,6 +56,7 @@ impl<'a> OperationObserver<'a> {
             None => "ok",
             Some(error) => outcome(error),
         };
+        self.error = error.map(ToString::to_string);
     }
 }
 
@@ -61,9 +74,13 @@ pub(crate) fn outcome(error: &OperationError) -> &'static str {
 
 impl Drop for OperationObserver<'_> {
     fn drop(&mut self) {
-        let duration = self.started.elapsed().as_secs_f64();
+        let duration = self.started.elapsed();
         let series = &self.metrics.by_operation[self.operation as usize];
-        series.duration.observe(duration);
+        series.duration.observe(duration.as_secs_f64());
+        if let Some(notable) = self.notable {
+            let error = self.error.as_deref();
+            notable.ended(self.operation, self.outcome, duration, error);
+        }
         match self.outcome {
             "ok" => series.ok.inc(),
             outcome => {

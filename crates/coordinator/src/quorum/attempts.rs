@@ -7,6 +7,7 @@ use quorate_register::{Config, Entropy, ReplicaError};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::request::Request;
+use super::traced::{AttemptSpan, TracedRound};
 use super::{Progress, QuorumOptions};
 use crate::live::{Live, LiveCounts};
 use crate::membership::{Membership, View};
@@ -28,6 +29,8 @@ pub(super) struct Round<R> {
     pub(super) view: Arc<View>,
     pub(super) request: R,
     pub(super) began: Instant,
+    /// Where the spans of its attempts belong, if it is traced.
+    pub(super) traced: Option<TracedRound>,
 }
 
 /// Why a replica will not answer in this round.
@@ -116,7 +119,9 @@ impl<R: Request> Round<R> {
         let send = self
             .request
             .send(&*target.replica, &target.fence, number, limit);
-        let result = send.await;
+        let span = AttemptSpan::begin(self.traced.as_ref(), target, R::METHOD, number);
+        let result = span.scope(send).await;
+        span.end(result.as_ref().err());
         if result.is_ok() {
             target.patience.answered_after(observer.elapsed());
         }

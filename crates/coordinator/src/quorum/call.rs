@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::attempts::AttemptContext;
 use super::request::{LocalRead, LocalReadTimestamp, LocalWrite, Request};
 use super::round::{RoundEnd, gather};
-use super::{Background, GivenUp, Phase, Progress};
+use super::{Background, GivenUp, Phase, Progress, traced};
 use crate::membership::View;
 use crate::metrics::PhaseObserver;
 use crate::operation::Operation;
@@ -53,7 +53,23 @@ impl Call<'_> {
 
     /// Runs rounds until one reaches its quorum, following the config as it changes.
     async fn gather<R: Request>(&self, request: &R) -> Result<Replies<R::Answer>, Failure> {
-        let _phase = PhaseObserver::begin(&self.context.metrics, self.operation, Phase::Read);
+        self.phase(Phase::Read, self.rounds(request)).await
+    }
+
+    /// Observes a phase.
+    async fn phase<A>(
+        &self,
+        phase: Phase,
+        rounds: impl Future<Output = Result<A, Failure>>,
+    ) -> Result<A, Failure> {
+        let _observer = PhaseObserver::begin(&self.context.metrics, self.operation, phase);
+        let mut span = traced::phase(phase);
+        let result = span.scope(rounds).await;
+        traced::end_phase(&mut span, &self.progress, result.as_ref().err());
+        result
+    }
+
+    async fn rounds<R: Request>(&self, request: &R) -> Result<Replies<R::Answer>, Failure> {
         loop {
             let view = self.view();
             let end = gather(
@@ -150,7 +166,6 @@ impl QuorumCalls for Call<'_> {
     }
 
     async fn write(&self, key: &Key, pair: &Pair) -> Result<(), Failure> {
-        let _phase = PhaseObserver::begin(&self.context.metrics, self.operation, Phase::Write);
         let mut counted = MemberSet::EMPTY;
         if active(Mutation::RoundsMixed) {
             counted = self
@@ -159,10 +174,13 @@ impl QuorumCalls for Call<'_> {
                 .map_or(counted, |round| round.members_counted());
         }
         let write = write(key, pair, &self.view());
-        while !self.store(&self.view(), write.clone(), counted).await? {
-            counted = MemberSet::EMPTY;
-        }
-        Ok(())
+        let rounds = async {
+            while !self.store(&self.view(), write.clone(), counted).await? {
+                counted = MemberSet::EMPTY;
+            }
+            Ok::<_, Failure>(())
+        };
+        self.phase(Phase::Write, rounds).await
     }
 
     async fn write_back(
@@ -171,11 +189,11 @@ impl QuorumCalls for Call<'_> {
         pair: &Pair,
         replies: &Replies<Pair>,
     ) -> Result<WriteBack, Failure> {
-        let _phase = PhaseObserver::begin(&self.context.metrics, self.operation, Phase::Write);
         let view = self.view();
         let reporters = replies.reporters(pair.timestamp);
         let write = write(key, pair, &view);
-        Ok(match self.store(&view, write, reporters).await? {
+        let stored = self.store(&view, write, reporters);
+        Ok(match self.phase(Phase::Write, stored).await? {
             true => WriteBack::Stored,
             false => WriteBack::ConfigChanged,
         })

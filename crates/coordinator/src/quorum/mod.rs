@@ -19,6 +19,7 @@ mod pending;
 mod progress;
 mod request;
 mod round;
+mod traced;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Progress;
 use super::attempts::{AttemptContext, Refused};
+use super::traced::TracedRound;
 
 /// Why attempts are given up before their answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub(crate) struct Pending<A> {
     progress: Arc<Progress>,
     /// Why they are given up, where it is not the operation that ends.
     reason: Option<GivenUp>,
+    /// Where their spans learn of the reason.
+    traced: Option<TracedRound>,
 }
 
 impl<A> Pending<A> {
@@ -78,12 +81,14 @@ impl<A> Pending<A> {
         attempts: Vec<(usize, Attempt<A>)>,
         context: Arc<AttemptContext>,
         progress: Arc<Progress>,
+        traced: Option<TracedRound>,
     ) -> Self {
         Self {
             attempts,
             context,
             progress,
             reason: None,
+            traced,
         }
     }
 
@@ -131,5 +136,8 @@ impl<A> Drop for Pending<A> {
         let reason = self.reason.unwrap_or_else(|| self.progress.given_up());
         let metrics = &self.context.metrics;
         metrics.cancelled_attempts(reason, self.attempts.len());
+        if let Some(traced) = &self.traced {
+            traced.give_up(reason);
+        }
     }
 }

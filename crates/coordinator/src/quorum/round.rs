@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::attempts::{AttemptContext, Refused, Round, ask};
 use super::pending::{GivenUp, Pending};
 use super::request::Request;
+use super::traced::TracedRound;
 use super::{Phase, Progress};
 use crate::membership::View;
 
@@ -45,16 +46,18 @@ pub(crate) async fn gather<R: Request>(
     let quorums = view.config().quorums();
     progress.begin(phase, view.config(), counted);
     let asked = (0..view.config().members().len()).filter(|&member| !counted.contains(member));
+    let traced = TracedRound::current();
     let round = Arc::new(Round {
         context: context.clone(),
         progress: progress.clone(),
         view: view.clone(),
         request: request.clone(),
         began: Instant::now(),
+        traced: traced.clone(),
     });
     let attempt = |member| (member, Box::pin(ask(round.clone(), member)) as _);
     let attempts = asked.map(attempt).collect();
-    let mut attempts = Pending::new(attempts, context.clone(), progress.clone());
+    let mut attempts = Pending::new(attempts, context.clone(), progress.clone(), traced);
     let mut answers = Vec::with_capacity(attempts.len());
     let (mut lost, mut replaced) = (MemberSet::EMPTY, false);
     while !reached(view, counted, progress) {

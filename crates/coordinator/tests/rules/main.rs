@@ -6,6 +6,7 @@ mod config_changes;
 mod deadlines;
 mod limits;
 mod metrics;
+mod notable;
 mod other_configs;
 mod outcomes;
 mod over_grpc;

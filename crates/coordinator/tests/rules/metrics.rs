@@ -1,9 +1,10 @@
 //! Everything that begins is counted when it ends, however it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_coordinator::{Canary, CanaryMetrics, LiveSnapshot};
-use quorate_register::Register;
+use quorate_register::{Register, ReplicaError};
 use tokio::time::timeout;
 
 use crate::support::{Act, Cluster, key};
@@ -205,4 +206,57 @@ async fn the_slowest_member_is_timed_beside_the_majority() {
         let reached = cluster.count("quorate_quorum_reached_total", &[("phase", phase)]);
         assert_eq!(reached, 1, "{phase}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_left_takes_its_series_along() {
+    const OF_MEMBERS: [&str; 4] = [
+        REQUESTS,
+        "quorate_replica_request_duration_seconds",
+        "quorate_retries_total",
+        "quorate_member_info",
+    ];
+    let cluster = Cluster::new(3).await;
+    let limit = Duration::from_secs(1);
+    let of = |pod: &str| {
+        let families = cluster.registry.gather();
+        let has = |name: &&&str| {
+            let family = families.iter().find(|family| family.name() == **name);
+            let series = family.into_iter().flat_map(|family| family.get_metric());
+            let mut labels = series.flat_map(|series| series.get_label());
+            labels.any(|label| label.name() == "member" && label.value() == pod)
+        };
+        OF_MEMBERS.iter().filter(has).count()
+    };
+    for replica in &cluster.replicas {
+        let mut refusals = 1;
+        replica.script(move |_| match refusals {
+            0 => Act::Serve,
+            _ => {
+                refusals -= 1;
+                Act::Fail(ReplicaError::Overloaded { limit: 1 })
+            }
+        });
+    }
+    let key = key("k");
+    let set = || cluster.coordinator.set(&key, "v".into(), None);
+    set().await.unwrap();
+    // Until the last of them answered in the background.
+    tokio::time::sleep(limit).await;
+    cluster.coordinator.observe_members(limit).await;
+    for replica in &cluster.replicas {
+        assert_eq!(of(&replica.pod), OF_MEMBERS.len(), "{}", replica.pod);
+    }
+
+    let staying = cluster.config().parts().current[..2].to_vec();
+    let joint = cluster.config().joint(staying, &*cluster.random).unwrap();
+    cluster.membership.follow(&Arc::new(joint)).await;
+    assert_eq!(of("replica-2"), OF_MEMBERS.len(), "it is a member still");
+    let after = cluster.config().finish(&*cluster.random).unwrap();
+    cluster.membership.follow(&Arc::new(after)).await;
+    set().await.unwrap();
+    tokio::time::sleep(limit).await;
+    cluster.coordinator.observe_members(limit).await;
+    assert_eq!(of("replica-1"), OF_MEMBERS.len());
+    assert_eq!(of("replica-2"), 0);
 }

@@ -7,6 +7,7 @@ use quorate_proto::transport::{ChannelOptions, channel};
 use quorate_proto::v1::register_client::RegisterClient;
 use quorate_proto::v1::{DeleteRequest, GetRequest, SetRequest};
 use quorate_runtime::Shutdown;
+use quorate_trace::Traces;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
@@ -26,7 +27,13 @@ fn served(cluster: &Cluster) -> RegisterClient<Channel> {
         boot_counters: None,
         volumes: None,
     };
-    let serving = serve(role, listener, Limits::default(), Shutdown::new());
+    let serving = serve(
+        role,
+        listener,
+        Limits::default(),
+        Traces::off(),
+        Shutdown::new(),
+    );
     tokio::spawn(async move { serving.await.expect("serving does not fail") });
     RegisterClient::new(channel(&address, &ChannelOptions::default()).unwrap())
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use quorate_proto::transport::{ChannelOptions, Incoming, ServerOptions, channel, server};
 use quorate_proto::{Limits, RegisterService, RemoteRegister, StatusSource, v1};
 use quorate_register::{OperationError, Reason, Register};
+use quorate_trace::Traces;
 
 use super::listen;
 
@@ -22,15 +23,22 @@ impl StatusSource for NoStatus {
 
 /// Serves the register on loopback and returns it as a client sees it.
 pub(crate) fn front<R: Register + 'static>(register: Arc<R>) -> Arc<dyn Register> {
+    let address = traced_front(register, Traces::off());
+    let channel = channel(&address, &ChannelOptions::default()).unwrap();
+    Arc::new(RemoteRegister::new(channel))
+}
+
+/// Serves the register on loopback, traced, and returns the address.
+pub(crate) fn traced_front<R: Register + 'static>(register: Arc<R>, traces: Traces) -> String {
     let server_options = ServerOptions::default();
     let listener = listen("127.0.0.1:0".parse().unwrap());
     let incoming = Incoming::new(vec![listener], &server_options);
     let address = incoming.local_addresses().unwrap()[0].to_string();
-    let service = RegisterService::new(register, Arc::new(NoStatus), Limits::default());
+    let service =
+        RegisterService::new(register, Arc::new(NoStatus), Limits::default()).traced_by(traces);
     let serving = server(&server_options)
         .add_service(service.into_server())
         .serve_with_incoming(incoming);
     tokio::spawn(async move { serving.await.expect("serving does not fail") });
-    let channel = channel(&address, &ChannelOptions::default()).unwrap();
-    Arc::new(RemoteRegister::new(channel))
+    address
 }

@@ -17,7 +17,7 @@ mod served;
 pub(crate) use census::{Census, alone, until, until_within};
 pub(crate) use chaos::{Current, Hosts, Stage, Trigger, chaos};
 pub(crate) use cluster::{Cluster, child, key, options, pair};
-pub(crate) use front::front;
+pub(crate) use front::{front, traced_front};
 pub(crate) use random::Seeded;
 pub(crate) use scripted::{Act, Scripted, Seen};
 pub(crate) use served::{Served, listen, nonblocking};

@@ -11,6 +11,7 @@ use quorate_proto::transport::{
 };
 use quorate_proto::{Limits, RemoteReplica, ReplicaService};
 use quorate_register::Replica;
+use quorate_trace::Traces;
 use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -23,6 +24,7 @@ pub(crate) struct Served {
     replica: Arc<Scripted>,
     address: SocketAddr,
     running: Mutex<Option<Running>>,
+    traces: Traces,
 }
 
 struct Running {
@@ -38,11 +40,21 @@ impl Served {
 
     /// Serves the replica where a socket listens already.
     pub(crate) fn listening(replica: Arc<Scripted>, listener: TcpListener) -> Arc<Self> {
-        let (address, running) = serve(&replica, listener);
+        Self::traced(replica, listener, Traces::off())
+    }
+
+    /// The same, taking part in traces.
+    pub(crate) fn traced(
+        replica: Arc<Scripted>,
+        listener: TcpListener,
+        traces: Traces,
+    ) -> Arc<Self> {
+        let (address, running) = serve(&replica, listener, traces.clone());
         Arc::new(Self {
             replica,
             address,
             running: Mutex::new(Some(running)),
+            traces,
         })
     }
 
@@ -76,7 +88,7 @@ impl Served {
         if running.is_none() {
             self.replica.revive();
             let listener = listen(self.address);
-            *running = Some(serve(&self.replica, listener).1);
+            *running = Some(serve(&self.replica, listener, self.traces.clone()).1);
         }
     }
 }
@@ -92,7 +104,7 @@ pub(crate) fn nonblocking(listener: std::net::TcpListener) -> TcpListener {
     TcpListener::from_std(listener).expect("a runtime")
 }
 
-fn serve(replica: &Arc<Scripted>, listener: TcpListener) -> (SocketAddr, Running) {
+fn serve(replica: &Arc<Scripted>, listener: TcpListener, traces: Traces) -> (SocketAddr, Running) {
     let options = ServerOptions::default();
     let incoming = Incoming::new(vec![listener], &options);
     let address = incoming.local_addresses().unwrap()[0];
@@ -102,7 +114,9 @@ fn serve(replica: &Arc<Scripted>, listener: TcpListener) -> (SocketAddr, Running
         let socket = SockRef::from(accepted.as_ref().unwrap().stream());
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     });
-    let service = ReplicaService::new(replica.clone(), Limits::default()).into_server();
+    let service = ReplicaService::new(replica.clone(), Limits::default())
+        .traced_by(traces)
+        .into_server();
     let serving = server(&options)
         .add_service(service)
         .serve_with_incoming(incoming);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 use quorate_register::{Fence, Key, Pair, ReplicaError, Timestamp, Write};
+use quorate_trace::{SpanContext, parent};
 
 use super::replica::{local_write_parts, malformed, refused};
 use super::{InvalidMessage, key, pair, refusal, saturating};
@@ -21,6 +22,8 @@ pub struct ReplicaCall {
     pub timeout: Duration,
     /// What is asked.
     pub asked: Asked,
+    /// The span that it belongs to, if that is sampled.
+    pub trace: Option<SpanContext>,
 }
 
 /// What a [`ReplicaCall`] asks for.
@@ -80,6 +83,7 @@ pub fn exchange_request(
             key: key.bytes().clone(),
             pair: pair.map(Into::into),
             origin_epoch: origin.map(Into::into),
+            traceparent: call.trace.as_ref().map(parent::to_text).unwrap_or_default(),
         });
     }
     message
@@ -121,6 +125,7 @@ pub(crate) fn exchange_call(
         fence,
         timeout: Duration::from_micros(call.timeout_us),
         asked,
+        trace: parent::of_text(&call.traceparent),
     })
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 use quorate_register::{Applied, Entry, Key, OperationError, Reason, Version};
+use quorate_trace::{SpanContext, parent};
 
 use super::{InvalidMessage, client_key, detached, value};
 use crate::deadline::DEFAULT_TIMEOUT;
@@ -19,6 +20,8 @@ pub struct RegisterCall {
     pub timeout: Duration,
     /// What is asked.
     pub asked: Wanted,
+    /// The span that it belongs to, if any.
+    pub trace: Option<SpanContext>,
 }
 
 /// What a [`RegisterCall`] asks for.
@@ -71,6 +74,7 @@ pub(crate) fn exchange_request(
             operation: operation.into(),
             key: key.bytes().clone(),
             value,
+            traceparent: call.trace.as_ref().map(parent::to_text).unwrap_or_default(),
         }
     };
     v1::RegisterExchangeRequest {
@@ -113,7 +117,11 @@ pub(crate) fn exchange_call(
         0 => DEFAULT_TIMEOUT,
         micros => Duration::from_micros(micros),
     };
-    Ok(RegisterCall { timeout, asked })
+    Ok(RegisterCall {
+        timeout,
+        asked,
+        trace: parent::of_text(&call.traceparent),
+    })
 }
 
 /// The answer of a Get, unless its value is larger than `limit` bytes.

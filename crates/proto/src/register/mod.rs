@@ -4,6 +4,7 @@ mod opened;
 mod remote;
 mod server;
 mod service;
+mod traced;
 mod wire;
 
 pub use remote::RemoteRegister;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use quorate_register::{Entry, Key, OperationError, Reason, Register, Version};
+use quorate_trace::{Parent, parent};
 use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -69,7 +70,11 @@ impl RemoteRegister {
             return Ok(None);
         };
         let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
-        let asked = RegisterCall { timeout, asked };
+        let asked = RegisterCall {
+            timeout,
+            asked,
+            trace: Parent::current().span_context(),
+        };
         if asked.bytes() > MAX_ENTRY_BYTES {
             return Ok(None);
         }
@@ -128,6 +133,10 @@ impl RemoteRegister {
         let mut request = Request::new(message);
         request.set_timeout(timeout);
         request.extensions_mut().insert(mark.clone());
+        if let Some(trace) = Parent::current().span_context() {
+            let headers = request.metadata_mut().as_mut();
+            headers.insert(parent::TRACEPARENT, parent::to_header(&trace));
+        }
         let status = match tokio::time::timeout(timeout, method(self.client.clone(), request)).await
         {
             Ok(Ok(response)) => return Ok(response.into_inner()),

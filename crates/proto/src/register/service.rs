@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_register::{OperationError, Reason, Register};
+use quorate_trace::{Span, Traces, parent};
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::opened::Opened;
 use super::server::RegisterServer;
+use super::traced::{TracedOperation, answered, served};
 use super::wire::Exchanged;
 use crate::convert::register as convert;
 use crate::error::to_status;
@@ -43,6 +45,7 @@ pub struct RegisterService<R: ?Sized, S: ?Sized> {
     status: Arc<S>,
     observer: Option<Arc<dyn RefusalObserver>>,
     stop: CancellationToken,
+    traces: Traces,
 }
 
 impl<R, S> RegisterService<R, S>
@@ -58,6 +61,7 @@ where
             status,
             observer: None,
             stop: CancellationToken::new(),
+            traces: Traces::off(),
         }
     }
 
@@ -66,6 +70,24 @@ where
     #[must_use]
     pub fn until(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
+    }
+
+    /// Makes each operation a span, part of its caller's trace if that has one.
+    #[must_use]
+    pub fn traced_by(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// The span of an operation that these headers came with.
+    fn span(&self, operation: TracedOperation, metadata: &MetadataMap) -> Span {
+        match self.traces.is_on() {
+            true => served(
+                &self.traces,
+                operation,
+                parent::of_headers(metadata.as_ref()),
+            ),
+            false => Span::none(),
+        }
     }
 
     /// Tells `observer` of what is refused here.
@@ -93,8 +115,9 @@ where
         &self,
         request: Request<v1::GetRequest>,
     ) -> Result<Response<v1::GetResponse>, Status> {
+        let span = self.span(TracedOperation::Get, request.metadata());
         let (opened, request) = open(request)?;
-        answer(async {
+        traced(span, async {
             let key = convert::get(&request)?;
             let left = opened.begin()?;
             let entry = self.register.get(&key, Some(left)).await?;
@@ -108,8 +131,9 @@ where
         request: Request<v1::SetRequest>,
     ) -> Result<Response<v1::SetResponse>, Status> {
         refuse_retry(request.metadata())?;
+        let span = self.span(TracedOperation::Set, request.metadata());
         let (opened, request) = open(request)?;
-        answer(async {
+        traced(span, async {
             let (key, value) = convert::set(request, self.limits)?;
             let left = opened.begin()?;
             let version = self.register.set(&key, value, Some(left)).await?;
@@ -125,8 +149,9 @@ where
         request: Request<v1::DeleteRequest>,
     ) -> Result<Response<v1::DeleteResponse>, Status> {
         refuse_retry(request.metadata())?;
+        let span = self.span(TracedOperation::Delete, request.metadata());
         let (opened, request) = open(request)?;
-        answer(async {
+        traced(span, async {
             let key = convert::delete(&request)?;
             let left = opened.begin()?;
             let version = self.register.delete(&key, Some(left)).await?;
@@ -148,6 +173,7 @@ where
             register: self.register.clone(),
             limits: self.limits,
             observer: self.observer.clone(),
+            traces: self.traces.clone(),
         };
         Ok(Response::new(Attended::new(exchanged, request, &self.stop)))
     }
@@ -174,6 +200,16 @@ async fn answer<A>(
     call: impl Future<Output = Result<A, OperationError>>,
 ) -> Result<Response<A>, Status> {
     call.await.map(Response::new).map_err(to_status)
+}
+
+/// The answer of an operation, made within its span.
+async fn traced<A>(
+    mut span: Span,
+    call: impl Future<Output = Result<A, OperationError>>,
+) -> Result<Response<A>, Status> {
+    let result = span.scope(call).await;
+    answered(&mut span, result.as_ref().err());
+    result.map(Response::new).map_err(to_status)
 }
 
 /// What says that a request is a retry, and the largest number with which it is none.

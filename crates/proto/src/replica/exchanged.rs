@@ -9,6 +9,7 @@ use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
     Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
+use quorate_trace::Parent;
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
@@ -86,6 +87,7 @@ impl<O: ExchangeStream, P> ExchangedReplica<O, P> {
             fence: *fence,
             timeout,
             asked,
+            trace: Parent::current().span_context(),
         };
         if call.bytes() > MAX_ENTRY_BYTES {
             return Ok(None);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_register::{Replica, ReplicaError};
+use quorate_trace::{Parent, Traces, parent};
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -25,6 +26,7 @@ pub struct ReplicaService<R: ?Sized> {
     limits: Limits,
     replica: Arc<R>,
     stop: CancellationToken,
+    traces: Traces,
 }
 
 impl<R: Replica + ?Sized + 'static> ReplicaService<R> {
@@ -34,6 +36,7 @@ impl<R: Replica + ?Sized + 'static> ReplicaService<R> {
             limits,
             replica,
             stop: CancellationToken::new(),
+            traces: Traces::off(),
         }
     }
 
@@ -42,6 +45,20 @@ impl<R: Replica + ?Sized + 'static> ReplicaService<R> {
     #[must_use]
     pub fn until(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
+    }
+
+    /// Takes part in the traces of those who call.
+    #[must_use]
+    pub fn traced_by(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// The span that a call came with.
+    fn parent(&self, metadata: &MetadataMap) -> Parent {
+        match self.traces.is_on() {
+            true => self.traces.adopt(parent::of_headers(metadata.as_ref())),
+            false => Parent::default(),
+        }
     }
 
     /// The service for a [`tonic::transport::Server`], its messages limited.
@@ -57,12 +74,13 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         &self,
         request: Request<v1::LocalReadRequest>,
     ) -> Result<Response<v1::LocalReadResponse>, Status> {
+        let parent = self.parent(request.metadata());
         let (timeout, request) = open(request);
         let result = async {
             let (fence, key) = convert::local_read(request)?;
             self.replica.local_read(&fence, &key, timeout?).await
         };
-        let answer = match result.await {
+        let answer = match parent.scope(result).await {
             Ok(pair) => local_read_response::Answer::Pair(pair.into()),
             Err(error) => local_read_response::Answer::Refusal(refuse(&error)?),
         };
@@ -75,6 +93,7 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         &self,
         request: Request<v1::LocalReadTimestampRequest>,
     ) -> Result<Response<v1::LocalReadTimestampResponse>, Status> {
+        let parent = self.parent(request.metadata());
         let (timeout, request) = open(request);
         let result = async {
             let (fence, key) = convert::local_read_timestamp(request)?;
@@ -82,7 +101,7 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
                 .local_read_timestamp(&fence, &key, timeout?)
                 .await
         };
-        let answer = match result.await {
+        let answer = match parent.scope(result).await {
             Ok(timestamp) => local_read_timestamp_response::Answer::Timestamp(timestamp.into()),
             Err(error) => local_read_timestamp_response::Answer::Refusal(refuse(&error)?),
         };
@@ -96,12 +115,13 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         &self,
         request: Request<v1::LocalWriteRequest>,
     ) -> Result<Response<v1::LocalWriteResponse>, Status> {
+        let parent = self.parent(request.metadata());
         let (timeout, request) = open(request);
         let result = async {
             let (fence, write) = convert::local_write(request, self.limits)?;
             self.replica.local_write(&fence, &write, timeout?).await
         };
-        let refusal = refusal_of(result.await)?;
+        let refusal = refusal_of(parent.scope(result).await)?;
         Ok(Response::new(v1::LocalWriteResponse { refusal }))
     }
 
@@ -114,6 +134,7 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         let exchanged = Exchanged {
             replica: self.replica.clone(),
             limits: self.limits,
+            traces: self.traces.clone(),
         };
         Ok(Response::new(Attended::new(exchanged, request, &self.stop)))
     }

@@ -9,6 +9,7 @@ use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
     Replica, ReplicaError, ReplicaId, Timestamp, Write,
 };
+use quorate_trace::{Parent, parent};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
@@ -51,6 +52,10 @@ impl UnaryReplica {
         let timeout = timeout.min(MAX_TIMEOUT);
         let mut request = Request::new(message);
         request.set_timeout(timeout);
+        if let Some(trace) = Parent::current().span_context() {
+            let headers = request.metadata_mut().as_mut();
+            headers.insert(parent::TRACEPARENT, parent::to_header(&trace));
+        }
         // The channel heeds the timeout too, but only once it is connected.
         match tokio::time::timeout(timeout, method(self.client.clone(), request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),

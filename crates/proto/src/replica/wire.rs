@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, ready};
 use futures::stream::{BoxStream, Stream, StreamExt};
 use quorate_register::{Replica, ReplicaError};
+use quorate_trace::Traces;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::transport::Channel;
@@ -100,7 +101,11 @@ where
     R: Replica + ?Sized + 'static,
     I: Stream<Item = Result<v1::ExchangeRequest, Status>> + Unpin,
 {
-    let exchanged = Exchanged { replica, limits };
+    let exchanged = Exchanged {
+        replica,
+        limits,
+        traces: Traces::off(),
+    };
     Answering::new(exchanged, incoming, stop.clone().cancelled_owned())
 }
 
@@ -108,16 +113,27 @@ where
 pub struct Exchanged<R: ?Sized> {
     pub(super) replica: Arc<R>,
     pub(super) limits: Limits,
+    pub(super) traces: Traces,
 }
 
 impl<R: Replica + ?Sized + 'static> Exchanged<R> {
-    /// Makes the call, and makes its answer.
+    /// Makes the call within its trace, and makes its answer.
     fn perform(&self, call: ReplicaCall) -> BoxFuture<'static, Answer> {
+        let parent = self.traces.adopt(call.trace.clone());
+        let answer = self.answer(call);
+        match parent.is_sampled() {
+            true => Box::pin(parent.scope(answer)),
+            false => answer,
+        }
+    }
+
+    fn answer(&self, call: ReplicaCall) -> BoxFuture<'static, Answer> {
         let replica = self.replica.clone();
         let ReplicaCall {
             fence,
             timeout,
             asked,
+            trace: _,
         } = call;
         match asked {
             Asked::Read(key) => Box::pin(async move {

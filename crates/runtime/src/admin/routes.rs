@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -12,9 +12,10 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{Admin, Cell, Readiness, Tone, html};
+use crate::telemetry::LogFilter;
 
 /// What an unknown path is answered.
-const NOT_FOUND: &str = "not found; there is /, /info, /live, /metrics, /ready\n";
+const NOT_FOUND: &str = "not found; there is /, /info, /live, /log-filter, /metrics, /ready\n";
 
 /// What the handlers share.
 struct Shared {
@@ -32,15 +33,21 @@ impl Shared {
     }
 }
 
-/// Routes GET and HEAD requests; other methods are answered 405.
+/// The most bytes of a request's body that are read: a filter and what surrounds it.
+pub(super) const MAX_BODY_BYTES: usize = 8192;
+
+/// Routes GET and HEAD requests, and PUT where something can be changed; other methods are
+/// answered 405.
 pub(super) fn router(admin: Admin, draining: CancellationToken) -> Router {
     Router::new()
         .route("/", get(status))
         .route("/info", get(info))
         .route("/live", get(async || "live\n"))
+        .route("/log-filter", get(log_filter).put(set_log_filter))
         .route("/metrics", get(metrics))
         .route("/ready", get(ready))
         .fallback(async || (StatusCode::NOT_FOUND, NOT_FOUND))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Arc::new(Shared { admin, draining }))
 }
 
@@ -54,6 +61,24 @@ async fn info(State(shared): State<Arc<Shared>>) -> Json<serde_json::Value> {
         "revision": build.revision,
         "settings": settings,
     }))
+}
+
+async fn log_filter(State(shared): State<Arc<Shared>>) -> String {
+    format!("{}\n", shared.admin.telemetry.log.filter())
+}
+
+async fn set_log_filter(
+    State(shared): State<Arc<Shared>>,
+    text: String,
+) -> Result<String, (StatusCode, String)> {
+    let filter: LogFilter = text
+        .trim()
+        .parse()
+        .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
+    let told = format!("{filter}\n");
+    let set = shared.admin.telemetry.log.set(filter);
+    set.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")))?;
+    Ok(told)
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
@@ -73,7 +98,7 @@ async fn status(State(shared): State<Arc<Shared>>) -> Response {
     if let not_ready @ Readiness::NotReady(_) = shared.readiness() {
         content.headline = Cell::new(not_ready.to_string(), Tone::Bad);
     }
-    let problems = admin.recent_problems.latest_first();
+    let problems = admin.telemetry.recent_problems.latest_first();
     let page = html::page(&admin.build, &content, &problems);
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

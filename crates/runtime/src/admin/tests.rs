@@ -9,8 +9,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use tracing::Dispatch;
+
 use super::*;
 use crate::listener::bind;
+use crate::telemetry::{LogArgs, LogControl, LogFormat, RecentProblems, subscriber};
 use crate::{ListenAddress, metrics};
 
 /// A server, and what steers it.
@@ -19,6 +22,7 @@ struct Served {
     readiness: watch::Sender<Readiness>,
     shutdown: Shutdown,
     server: JoinHandle<()>,
+    _log: Dispatch,
 }
 
 /// A role that is well.
@@ -34,6 +38,16 @@ impl StatusPage for Answering {
     }
 }
 
+/// The log of a test, which nobody reads.
+fn log() -> (Dispatch, LogControl) {
+    let args = LogArgs {
+        log: "info".parse().expect("a filter"),
+        log_format: LogFormat::Json,
+    };
+    let (subscriber, log) = subscriber(&args, false, std::io::sink);
+    (Dispatch::new(subscriber), log)
+}
+
 /// A server as programs have it, or with other limits.
 async fn serve(limits: Option<server::Limits>) -> Served {
     let listener = bind(&ListenAddress::loopback(0), "--admin-listen").await;
@@ -45,6 +59,7 @@ async fn serve(limits: Option<server::Limits>) -> Served {
         version: "1.2.3",
         revision: None,
     };
+    let (_log, log) = log();
     let registry = Registry::new();
     metrics::register(&registry, &build).expect("the registry is empty");
     let admin = Admin {
@@ -53,7 +68,10 @@ async fn serve(limits: Option<server::Limits>) -> Served {
         readiness: receiver,
         settings: json!({ "listen": "[::]:7400", "token": "(hidden)" }),
         status: Arc::new(Answering),
-        recent_problems: RecentProblems::default(),
+        telemetry: Telemetry {
+            recent_problems: RecentProblems::default(),
+            log,
+        },
     };
     let shutdown = Shutdown::new();
     let server = match limits {
@@ -69,6 +87,7 @@ async fn serve(limits: Option<server::Limits>) -> Served {
         readiness,
         shutdown,
         server,
+        _log,
     }
 }
 
@@ -89,7 +108,19 @@ async fn read_to_end(stream: &mut TcpStream) -> String {
 
 /// The status, head and body that a request is answered with.
 async fn request(address: SocketAddr, method: &str, path: &str) -> (u16, String, String) {
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    request_with(address, method, path, "").await
+}
+
+/// The same, with a body.
+async fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> (u16, String, String) {
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost");
+    let request = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
     let answer = exchange(address, request.as_bytes()).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -162,6 +193,33 @@ async fn the_status_page_shows_the_role_and_whether_it_is_ready() {
     served.readiness.send_replace(Readiness::Ready);
     let (_, _, body) = request(served.address, "GET", "/").await;
     assert!(body.contains("healthy: all serve"), "{body}");
+}
+
+#[tokio::test]
+async fn the_logs_filter_is_told_and_changed_and_a_bad_one_is_refused() {
+    let served = serve(None).await;
+    let now = || request(served.address, "GET", "/log-filter");
+    assert_eq!(now().await.2, "info\n");
+    let put = |filter: &'static str| request_with(served.address, "PUT", "/log-filter", filter);
+    let (status, _, body) = put("warn,quorate_replica=debug\n").await;
+    assert_eq!(
+        (status, body.as_str()),
+        (200, "warn,quorate_replica=debug\n")
+    );
+    for (bad, expected) in [("", "it is empty"), ("loud", "`loud` is neither")] {
+        let (status, _, body) = put(bad).await;
+        assert_eq!(status, 400, "{bad}");
+        assert!(
+            body.contains("target=level") && body.contains(expected),
+            "{body}"
+        );
+    }
+    let long = "a".repeat(routes::MAX_BODY_BYTES + 1);
+    let (status, ..) = request_with(served.address, "PUT", "/log-filter", &long).await;
+    assert_eq!(status, 413);
+    assert_eq!(now().await.2, "warn,quorate_replica=debug\n");
+    let (status, ..) = request(served.address, "POST", "/log-filter").await;
+    assert_eq!(status, 405);
 }
 
 #[tokio::test]

@@ -7,9 +7,12 @@ use clap::{Arg, ArgAction, Command};
 /// Every environment variable of ours begins with it.
 const PREFIX: &str = "QUORATE_";
 
+/// Those that OpenTelemetry names, for every program, begin with this.
+const OPEN_TELEMETRY: &str = "OTEL_";
+
 /// Asserts, for a test of each program, that every argument of `command` and its
 /// subcommands has a sentence of help, and every flag an environment variable of its own
-/// that begins with `QUORATE_` and that no Kubernetes *service link* can set.
+/// that begins with `QUORATE_` (or `OTEL_`, where OpenTelemetry names it) and that no Kubernetes *service link* can set.
 ///
 /// For each Service of a namespace, Kubernetes sets variables in every pod, such as
 /// `QUORATE_PORT=tcp://10.0.0.1:7400` for a Service named `quorate`. A flag that took its
@@ -61,7 +64,9 @@ fn argument_problems(argument: &Arg, owners: &mut BTreeMap<String, String>) -> V
         return problems;
     };
     if !is_ours(&variable) {
-        problems.push(format!("{variable} is not {PREFIX} and A to Z, 0 to 9, _"));
+        problems.push(format!(
+            "{variable} is not {PREFIX} or {OPEN_TELEMETRY} and A to Z, 0 to 9, _"
+        ));
     }
     if is_service_link(&variable) {
         problems.push(format!("{variable} could be set by a service link"));
@@ -87,6 +92,7 @@ fn has_sentence(argument: &Arg) -> bool {
 fn is_ours(variable: &str) -> bool {
     let usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     let own = variable.strip_prefix(PREFIX);
+    let own = own.or_else(|| variable.strip_prefix(OPEN_TELEMETRY));
     own.is_some_and(|own| !own.is_empty() && own.bytes().all(usual))
 }
 

@@ -4,11 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 /// Libraries that tell more than anybody asked for: at `warn` unless named in the filter.
 /// A target stands for all that begin with it, so `hyper` is `hyper_util` too.
 const QUIET: &str = "h2=warn,hyper=warn,lsm_tree=warn,tonic=warn,tower=warn";
+
+/// The longest filter.
+const MAX_BYTES: usize = 4096;
 
 /// Why a text is not a filter.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,15 @@ impl FromStr for LogFilter {
         // A variable that is set to nothing would silence everything.
         if text.trim().is_empty() {
             return Err(ParseLogFilterError("it is empty".to_owned()));
+        }
+        if text.len() > MAX_BYTES {
+            let problem = format!("it has {} bytes; the limit is {MAX_BYTES}", text.len());
+            return Err(ParseLogFilterError(problem));
+        }
+        // A word that is no level would be taken for a target, and silence everything else.
+        let mistyped = |part: &&str| !part.contains('=') && LevelFilter::from_str(part).is_err();
+        if let Some(part) = text.split(',').map(str::trim).find(mistyped) {
+            return Err(ParseLogFilterError(format!("`{part}` is neither")));
         }
         match build(text) {
             Ok(_) => Ok(Self(text.to_owned())),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -22,6 +22,10 @@ const MAX_TEXT_BYTES: usize = 600;
 /// The target of events that tell of an operation that failed. They are at level debug, so that
 /// a fault under load does not flood the log, and are kept here all the same.
 pub const FAILED_OPERATION: &str = "quorate::failed_operation";
+
+/// The target of warnings about operations that failed or were slow, which tell of a few of many
+/// and of each something else. They are not kept here.
+pub const NOTABLE_OPERATION: &str = "quorate::notable_operation";
 
 /// The last warnings, errors and failed operations of the process: at most 50 different ones.
 /// Clones are the same.
@@ -73,7 +77,8 @@ impl RecentProblems {
     {
         let filter = Targets::new()
             .with_default(Level::WARN)
-            .with_target(FAILED_OPERATION, Level::DEBUG);
+            .with_target(FAILED_OPERATION, Level::DEBUG)
+            .with_target(NOTABLE_OPERATION, LevelFilter::OFF);
         Keep(self.clone()).with_filter(filter)
     }
 }
@@ -149,6 +154,7 @@ mod tests {
             tracing::debug!("details");
             tracing::warn!(pod = "replica-1", count = 3, "two\nlines");
             tracing::debug!(target: FAILED_OPERATION, "no quorum");
+            tracing::warn!(target: NOTABLE_OPERATION, "a slow operation");
         });
         let expected = [
             ("no quorum".to_owned(), 1),

@@ -40,7 +40,7 @@ fn args(log: &str, log_format: LogFormat) -> LogArgs {
 fn logged(args: &LogArgs, terminal: bool, work: impl FnOnce()) -> String {
     let captured = Captured::default();
     let writer = captured.clone();
-    let subscriber = subscriber(args, terminal, move || writer.clone());
+    let (subscriber, _) = subscriber(args, terminal, move || writer.clone());
     with_default(subscriber, work);
     captured.text()
 }
@@ -108,8 +108,53 @@ fn a_terminal_shows_text() {
 
 #[test]
 fn a_mistyped_filter_is_refused() {
-    for text in ["", " ", "quorate=loud", "info,[", "a=b=c"] {
+    let long = format!("info,{}=debug", "a".repeat(4096));
+    let mistyped = [
+        "",
+        " ",
+        "quorate=loud",
+        "info,[",
+        "a=b=c",
+        "inof",
+        "warn,quorate",
+        &long,
+    ];
+    for text in mistyped {
         let error = text.parse::<LogFilter>().expect_err(text);
         assert!(error.to_string().contains("target=level"), "{error}");
     }
+}
+
+#[test]
+fn the_filter_changes_while_the_program_runs() {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let args = args("warn", LogFormat::Text);
+    let (subscriber, control) = subscriber(&args, false, move || writer.clone());
+    with_default(subscriber, || {
+        let say = || debug!("a detail");
+        say();
+        assert_eq!(captured.text(), "");
+        let noisy: LogFilter = "warn,quorate_runtime=debug".parse().expect("a filter");
+        control.set(noisy.clone()).expect("the log is there");
+        assert_eq!(control.filter(), noisy);
+        say();
+        let text = captured.text();
+        assert!(
+            text.contains("a detail") && text.contains(&noisy.to_string()),
+            "{text}"
+        );
+        control
+            .set("off".parse().expect("a filter"))
+            .expect("the log is there");
+        say();
+        warn!("a problem");
+        assert_eq!(captured.text(), text);
+    });
+    let gone = control.set("info".parse().expect("a filter"));
+    assert!(
+        gone.expect_err("the log is gone")
+            .to_string()
+            .contains("filter")
+    );
 }

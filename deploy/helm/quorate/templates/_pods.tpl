@@ -106,3 +106,13 @@ readinessProbe:
   timeoutSeconds: 2
   failureThreshold: 2
 {{- end -}}
+
+{{/* Where traces go, if anywhere. */}}
+{{- define "quorate.tracingVariables" -}}
+{{- with .Values.tracing.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ $.Values.tracing.share | quote }}
+{{- end }}
+{{- end -}}

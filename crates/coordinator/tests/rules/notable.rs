@@ -1,0 +1,123 @@
+//! Of the operations that failed or were slow, some are logged.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use quorate_register::Register;
+use quorate_runtime::telemetry::{LogArgs, LogFormat, NOTABLE_OPERATION, subscriber};
+use serde_json::Value;
+use tokio::time::timeout;
+use tracing::subscriber::DefaultGuard;
+
+use crate::support::{Act, Cluster, key, options};
+
+const SLOW: Duration = Duration::from_millis(500);
+
+/// The log at the level that programs have.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// That of this thread, while the guard lives.
+    fn capture() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let args = LogArgs {
+            log: "info".parse().unwrap(),
+            log_format: LogFormat::Json,
+        };
+        let writer = log.clone();
+        let (subscriber, _) = subscriber(&args, false, move || writer.clone());
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// The lines about operations since the last call.
+    fn take(&self) -> Vec<Value> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        let text = String::from_utf8(bytes).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines
+            .filter(|line: &Value| line["target"] == NOTABLE_OPERATION)
+            .collect()
+    }
+}
+
+async fn cluster() -> Cluster {
+    let mut options = options();
+    options.slow_operation = SLOW;
+    Cluster::with(3, 3, options).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_and_failed_operations_are_and_others_are_not() {
+    let (log, _guard) = Log::capture();
+    let cluster = cluster().await;
+    let secret = key("a-key-that-nobody-may-see");
+    let set = |limit| cluster.coordinator.set(&secret, "v".into(), limit);
+    set(None).await.unwrap();
+    cluster.coordinator.get(&secret, None).await.unwrap();
+    assert_eq!(log.take(), [Value::Null; 0]);
+
+    for replica in &cluster.replicas {
+        replica.on("local_write", Act::ServeAfter(SLOW));
+    }
+    set(None).await.unwrap();
+    let [slow] = &log.take()[..] else {
+        panic!("one line");
+    };
+    assert_eq!(
+        (&slow["operation"], &slow["outcome"], &slow["level"]),
+        (&"set".into(), &"ok".into(), &"WARN".into())
+    );
+    assert!(slow["duration_ms"].as_u64() >= Some(500), "{slow}");
+
+    // Its caller leaves, before and after it was slow.
+    cluster.replicas[0].on("local_write", Act::Hang);
+    cluster.replicas[1].on("local_write", Act::Hang);
+    timeout(SLOW / 2, set(None)).await.unwrap_err();
+    assert_eq!(log.take(), [Value::Null; 0]);
+    timeout(SLOW * 2, set(None)).await.unwrap_err();
+    assert_eq!(log.take()[0]["outcome"], "cancelled");
+
+    // Its time is up, however short.
+    set(Some(SLOW / 2)).await.unwrap_err();
+    let [failed] = &log.take()[..] else {
+        panic!("one line");
+    };
+    assert_eq!(failed["outcome"], "unknown");
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("replica-0"), "{error}");
+    assert!(!failed.to_string().contains("a-key"), "{failed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_a_few_are_and_the_others_are_counted() {
+    let (log, _guard) = Log::capture();
+    let cluster = cluster().await;
+    for replica in &cluster.replicas {
+        replica.always(Act::Hang);
+    }
+    let key = key("k");
+    let fail = || {
+        cluster
+            .coordinator
+            .get(&key, Some(Duration::from_millis(10)))
+    };
+    for _ in 0..100 {
+        fail().await.unwrap_err();
+    }
+    assert_eq!(log.take().len(), 10);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    fail().await.unwrap_err();
+    assert_eq!(log.take()[0]["left_out"], 90);
+}
