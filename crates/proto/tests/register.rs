@@ -123,17 +123,23 @@ async fn a_call_ends_in_time_with_the_coordinators_own_error() {
 async fn an_unknown_outcome_at_the_deadline_is_never_cancelled() {
     let register = Arc::new(MemoryRegister::default());
     let (server, _) = serve(&register).await;
-    for timeout in ["3m", "7m", "50m", "200m"] {
+    for timeout in ["0n", "1500u", "3m", "7m", "50m", "200m"] {
+        let before = register.calls.count();
         let status = raw_set(server.address, timeout).await;
-        let code = status.code();
-        assert_eq!(code, tonic::Code::DeadlineExceeded, "{timeout}: {status:?}");
+        let began = register.calls.count() > before;
+        match status.code() {
+            tonic::Code::DeadlineExceeded if began => {
+                assert_eq!(details(&status)["applied"], "MAYBE");
+            }
+            tonic::Code::DeadlineExceeded => assert_eq!(details(&status)["applied"], "NO"),
+            // Time was up before the message was there, and tonic answered.
+            code => {
+                assert_eq!(code, tonic::Code::Cancelled, "{timeout}: {status:?}");
+                assert!(!began, "{timeout}");
+            }
+        }
     }
-    assert!(register.calls.count() > 0);
-    for timeout in ["0n", "1500u"] {
-        let status = raw_set(server.address, timeout).await;
-        assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "{status:?}");
-        assert_eq!(details(&status)["applied"], "NO", "nothing began");
-    }
+    assert!(register.calls.count() > 0, "200 ms are enough to begin");
 }
 
 /// A Set of the key `hang` by a client that sends a timeout and does not heed it.

@@ -31,7 +31,8 @@ fn the_sample_has_every_kind_of_file() {
         kinds.keys().collect::<Vec<_>>(),
         expected.iter().collect::<Vec<_>>()
     );
-    assert!(kinds["log"] >= 2 && kinds["table/tables"] >= 2, "{kinds:?}");
+    // How many tables there are is up to merges.
+    assert!(kinds["log"] >= 2, "{kinds:?}");
     assert_eq!(sample.damaged("untouched", |_| ()), Outcome::Harmless);
 }
 
