@@ -4,22 +4,24 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::Api;
-use kube::api::{DeleteParams, LogParams, PostParams};
+use kube::api::{DeleteParams, LogParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::{Release, until_within};
+use crate::{PodProcess, Release, until_within};
 
-/// How long beyond its time a load may take to start, to check its history and to end.
-const SLACK: Duration = Duration::from_secs(180);
+/// How long a load may take to start, and later to check its history and to end.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// How long its clients ask, unless they are told to end, as they are.
+const AT_MOST: &str = "1h";
 
 /// `quorate verify` in a pod: it records what its clients asked and were answered, and checks that
 /// for linearizability.
 pub struct Load<'a> {
     release: &'a Release,
     pod: String,
-    time: Duration,
 }
 
 /// What the clients saw.
@@ -37,15 +39,32 @@ pub struct Report {
 
 impl<'a> Load<'a> {
     /// Begins it, and waits until its pod runs.
-    pub(crate) async fn begin(release: &'a Release, time: Duration) -> anyhow::Result<Self> {
-        let deployment: Deployment = release.namespace().api().get("quorate").await?;
+    pub(crate) async fn begin(
+        release: &'a Release,
+        away_from: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let name = release.name();
+        let deployment: Deployment = release.namespace().api().get(name).await?;
         let deployment = serde_json::to_value(deployment)?;
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-        let seconds = format!("{}s", time.as_secs());
+        let endpoint = format!("{name}:7400");
+        let elsewhere = match away_from {
+            None => Value::Null,
+            Some(node) => {
+                json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchFields": [{
+                        "key": "metadata.name", "operator": "NotIn", "values": [node],
+                    }]}],
+                }}})
+            }
+        };
         let pod: Pod = serde_json::from_value(json!({
             "metadata": {"generateName": "load-"},
             "spec": {
                 "restartPolicy": "Never",
+                // For those that are in flight, and for the check of the history.
+                "terminationGracePeriodSeconds": LIMIT.as_secs(),
+                "affinity": elsewhere,
                 "automountServiceAccountToken": false,
                 "securityContext": {
                     "runAsNonRoot": true, "runAsUser": 65532,
@@ -55,8 +74,10 @@ impl<'a> Load<'a> {
                     "name": "verify",
                     "image": container["image"],
                     "imagePullPolicy": container["imagePullPolicy"],
-                    "command": ["quorate", "verify", "--output", "json", "--duration", seconds],
-                    "args": ["--endpoint", "quorate:7400", "--clients", "4", "--timeout", "10s"],
+                    "command": ["quorate", "verify", "--output", "json", "--duration", AT_MOST],
+                    "args": ["--endpoint", endpoint, "--clients", "4", "--timeout", "10s"],
+                    // Its clients ask as fast as they can, and other tests need the machine too.
+                    "resources": {"limits": {"cpu": "200m"}},
                     "workingDir": "/tmp",
                     "securityContext": {
                         "allowPrivilegeEscalation": false,
@@ -73,33 +94,57 @@ impl<'a> Load<'a> {
         let load = Self {
             release,
             pod: made.metadata.name.context("a pod has a name")?,
-            time,
         };
-        until_within(SLACK, "the load runs", async || load.runs().await).await;
+        until_within(LIMIT, "the load runs", async || load.runs().await).await;
         Ok(load)
     }
 
-    /// Whether its clients still ask.
-    pub async fn runs(&self) -> bool {
-        self.phase().await.as_deref() == Some("Running")
+    /// Whether its clients ask.
+    async fn runs(&self) -> bool {
+        let state = self.state().await;
+        state.is_some_and(|state| state.running.is_some())
     }
 
-    async fn phase(&self) -> Option<String> {
+    async fn has_ended(&self) -> bool {
+        let state = self.state().await;
+        state.is_some_and(|state| state.terminated.is_some())
+    }
+
+    async fn state(&self) -> Option<ContainerState> {
         let pods: Api<Pod> = self.release.namespace().api();
-        pods.get(&self.pod).await.ok()?.status?.phase
+        let status = pods.get(&self.pod).await.ok()?.status?;
+        status.container_statuses?.pop()?.state
     }
 
-    /// Waits for its end.
+    /// Ends it.
     ///
     /// # Errors
-    /// When its history is not linearizable, or nothing was done.
+    /// When it ended by itself, its history is not linearizable, or nothing was done.
     pub async fn report(self) -> anyhow::Result<Report> {
-        let ended = async || {
-            let phase = self.phase().await;
-            matches!(phase.as_deref(), Some("Succeeded" | "Failed"))
-        };
-        until_within(self.time + SLACK, "the load ends", ended).await;
         let pods: Api<Pod> = self.release.namespace().api();
+        ensure!(!self.has_ended().await, "the load ended by itself");
+        // The pod is told to end, and its log stays.
+        let patch = Patch::Merge(json!({"spec": {"activeDeadlineSeconds": 1}}));
+        let parameters = PatchParams::default();
+        pods.patch(&self.pod, &parameters, &patch).await?;
+        self.judged().await
+    }
+
+    /// Ends it as a process of this machine, where its node does not hear what is asked of it.
+    ///
+    /// # Errors
+    /// As of [`Load::report`].
+    pub async fn report_of_process(self) -> anyhow::Result<Report> {
+        let pods: Api<Pod> = self.release.namespace().api();
+        let pod = pods.get(&self.pod).await?;
+        PodProcess::of(&pod, "quorate")?.terminate().await?;
+        self.judged().await
+    }
+
+    async fn judged(self) -> anyhow::Result<Report> {
+        let pods: Api<Pod> = self.release.namespace().api();
+        let ended = async || self.has_ended().await;
+        until_within(LIMIT, "the load ends", ended).await;
         let text = pods.logs(&self.pod, &LogParams::default()).await?;
         pods.delete(&self.pod, &DeleteParams::default()).await?;
         let Some(last) = text.lines().last() else {
@@ -114,6 +159,7 @@ impl<'a> Load<'a> {
             unknown: count("unknown")?,
             text: text.clone(),
         };
+        ensure!(report.ok > 0, "{text}");
         println!("{text}");
         Ok(report)
     }

@@ -8,11 +8,26 @@ use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 
+use crate::artifacts;
+
 /// A namespace in which only pods of the restricted standard run.
+///
+/// One that is dropped without having been deleted belongs to a test that failed: what is in it is
+/// collected, and the folder's path printed.
 pub struct Namespace {
     name: String,
     config: Config,
     client: Client,
+    deleted: bool,
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if !self.deleted {
+            let folder = artifacts::collect(&self.name);
+            println!("what {} had: {}", self.name, folder.display());
+        }
+    }
 }
 
 impl Namespace {
@@ -40,6 +55,7 @@ impl Namespace {
             name,
             config,
             client,
+            deleted: false,
         })
     }
 
@@ -94,7 +110,8 @@ impl Namespace {
     ///
     /// # Errors
     /// When the cluster does not take the request.
-    pub async fn delete(self) -> anyhow::Result<()> {
+    pub async fn delete(mut self) -> anyhow::Result<()> {
+        self.deleted = true;
         let namespaces = Api::<NamespaceObject>::all(self.client());
         let parameters = DeleteParams::background();
         namespaces.delete(&self.name, &parameters).await?;

@@ -1,8 +1,9 @@
 //! The chart, installed for one test.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -14,14 +15,23 @@ use crate::{Load, Namespace, until_within};
 /// Where the chart is.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/helm/quorate");
 
+/// So that several stores find room in a cluster on one machine.
+const SMALL: [&str; 2] = [
+    "replica.resources.requests.cpu=50m",
+    "coordinator.resources.requests.cpu=50m",
+];
+
+/// Flags with which Helm waits until all pods are ready.
+const WAIT: &[&str] = &["--wait", "--timeout", "10m"];
+
 /// How long the slowest steps may take: pods that are scheduled, and changes of the members.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// The chart, installed as the release `quorate` in a namespace of its own with the images that
-/// the values in the file `QUORATE_VALUES` name.
+/// The chart, installed in a namespace of its own with the images that the values in the file
+/// `QUORATE_VALUES` name.
 pub struct Release {
-    namespace: Namespace,
-    values: PathBuf,
+    namespace: Arc<Namespace>,
+    name: &'static str,
 }
 
 impl Release {
@@ -31,13 +41,34 @@ impl Release {
     /// # Errors
     /// When there is no cluster, no file of values, or the release does not become ready.
     pub async fn install(test: &str, settings: &[&str]) -> anyhow::Result<Self> {
-        let values = std::env::var_os("QUORATE_VALUES").context("set QUORATE_VALUES")?;
         let release = Self {
-            namespace: Namespace::new(test).await?,
-            values: values.into(),
+            namespace: Arc::new(Namespace::new(test).await?),
+            name: "quorate",
         };
-        release.apply("install", settings).await?;
+        release.install_again(settings).await?;
         Ok(release)
+    }
+
+    /// Installs another of this name, which contains "quorate", in the same namespace.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn install_beside(&self, name: &'static str) -> anyhow::Result<Self> {
+        let release = Self {
+            namespace: self.namespace.clone(),
+            name,
+        };
+        release.install_again(&[]).await?;
+        Ok(release)
+    }
+
+    /// Installs it once more, after an uninstall.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn install_again(&self, settings: &[&str]) -> anyhow::Result<()> {
+        self.apply("install", &images("QUORATE_VALUES")?, settings, WAIT)
+            .await
     }
 
     /// Upgrades it with these settings, and waits until it is ready.
@@ -45,18 +76,74 @@ impl Release {
     /// # Errors
     /// When Helm fails.
     pub async fn upgrade(&self, settings: &[&str]) -> anyhow::Result<()> {
-        self.apply("upgrade", settings).await
+        self.upgrade_with(settings, WAIT).await
     }
 
-    async fn apply(&self, how: &str, settings: &[&str]) -> anyhow::Result<()> {
-        let values = self.values.display().to_string();
-        let mut arguments = vec![how, "quorate", CHART, "--values", &values];
-        arguments.extend(["--namespace", self.namespace.name()]);
-        arguments.extend(["--wait", "--timeout", "5m"]);
-        for setting in settings {
+    /// Upgrades it with these settings and with these flags of Helm.
+    ///
+    /// # Errors
+    /// When Helm fails.
+    pub async fn upgrade_with(&self, settings: &[&str], flags: &[&str]) -> anyhow::Result<()> {
+        self.apply("upgrade", &images("QUORATE_VALUES")?, settings, flags)
+            .await
+    }
+
+    /// Upgrades it to the images that the values in the file `QUORATE_NEXT_VALUES` name, with these
+    /// settings, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When there is no file of values, or Helm fails.
+    pub async fn upgrade_images(&self, settings: &[&str]) -> anyhow::Result<()> {
+        self.apply("upgrade", &images("QUORATE_NEXT_VALUES")?, settings, WAIT)
+            .await
+    }
+
+    /// Goes back to a revision with these flags of Helm.
+    ///
+    /// # Errors
+    /// When Helm fails, with what it says.
+    pub async fn roll_back(&self, revision: &str, flags: &[&str]) -> anyhow::Result<()> {
+        let arguments = ["rollback", self.name, revision];
+        self.helm(&[&arguments, flags].concat()).await
+    }
+
+    /// Takes it away, but for what stays, and waits until its pods are gone.
+    ///
+    /// # Errors
+    /// When Helm fails.
+    pub async fn uninstall(&self) -> anyhow::Result<()> {
+        self.helm(&["uninstall", self.name, "--wait"]).await?;
+        let ours = format!("--selector=app.kubernetes.io/instance={}", self.name);
+        let arguments = ["get", "pods", &ours, "--output", "name"];
+        let gone = async || matches!(self.kubectl(&arguments).await, Ok(left) if left.is_empty());
+        until_within(LIMIT, "the pods are gone", gone).await;
+        Ok(())
+    }
+
+    async fn apply(
+        &self,
+        how: &str,
+        images: &str,
+        settings: &[&str],
+        flags: &[&str],
+    ) -> anyhow::Result<()> {
+        let mut arguments = vec![how, self.name, CHART, "--values", images];
+        for setting in SMALL.iter().chain(settings) {
             arguments.extend(["--set", setting]);
         }
-        run("helm", &arguments).await.map(drop)
+        arguments.extend(flags);
+        self.helm(&arguments).await
+    }
+
+    async fn helm(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let mut all = vec!["--namespace", self.namespace.name()];
+        all.extend(arguments);
+        run("helm", &all).await.map(drop)
+    }
+
+    /// Its name, which its objects' names begin with.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The namespace that it is in.
@@ -79,21 +166,36 @@ impl Release {
     /// # Errors
     /// When it fails, with what it says.
     pub async fn quorate(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let mut all = vec!["exec", "deploy/quorate", "--", "quorate"];
+        let deployment = format!("deploy/{}", self.name);
+        let mut all = vec!["exec", &deployment, "--", "quorate"];
         all.extend(arguments);
         self.kubectl(&all).await
     }
 
+    /// What `quorate status` says.
+    ///
+    /// # Errors
+    /// When no coordinator answers.
+    pub async fn status(&self) -> anyhow::Result<Value> {
+        let deployment = format!("deploy/{}", self.name);
+        let mut arguments = vec!["--namespace", self.namespace.name()];
+        arguments.extend(["exec", &deployment, "--"]);
+        arguments.extend(["quorate", "status", "--output", "json"]);
+        // Its exit code says how the store is.
+        let output = output("kubectl", &arguments).await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice(&output.stdout).with_context(|| said.into_owned())
+    }
+
     /// Whether the members are the pods of these ordinals, and all of them answer without a problem.
     pub async fn has_members(&self, ordinals: impl IntoIterator<Item = usize>) -> bool {
-        let Ok(text) = self.quorate(&["status", "--output", "json"]).await else {
-            return false;
-        };
-        let Ok(status) = serde_json::from_str::<Value>(&text) else {
+        let Ok(status) = self.status().await else {
             return false;
         };
         let wanted = ordinals.into_iter();
-        let wanted: Vec<_> = wanted.map(|n| format!("quorate-replica-{n}")).collect();
+        let wanted: Vec<_> = wanted
+            .map(|n| format!("{}-replica-{n}", self.name))
+            .collect();
         let members = status["members"].as_array().cloned().unwrap_or_default();
         let is_well = |member: &Value| member["reachable"] == true;
         let pods = members.iter().map(|member| member["pod"].as_str());
@@ -123,35 +225,55 @@ impl Release {
         until_within(LIMIT, &format!("{pods:?} are gone"), gone).await;
     }
 
-    /// Clients that set, get and delete for this time from now on.
+    /// Clients that set, get and delete from now on.
     ///
     /// # Errors
     /// When their pod does not start.
-    pub async fn load(&self, time: Duration) -> anyhow::Result<Load<'_>> {
-        Load::begin(self, time).await
+    pub async fn load(&self) -> anyhow::Result<Load<'_>> {
+        Load::begin(self, None).await
+    }
+
+    /// The same, on other nodes than this one.
+    ///
+    /// # Errors
+    /// When their pod does not start.
+    pub async fn load_away_from(&self, node: &str) -> anyhow::Result<Load<'_>> {
+        Load::begin(self, Some(node)).await
     }
 
     /// Ends it. What a failed test leaves is there to look at, until
     /// [`Namespace::sweep`] deletes it.
     ///
     /// # Errors
-    /// When the cluster does not take the request.
+    /// When another release is in its namespace, or the cluster does not take the request.
     pub async fn delete(self) -> anyhow::Result<()> {
-        self.namespace.delete().await
+        let namespace = Arc::into_inner(self.namespace);
+        let namespace = namespace.context("another release is in the namespace")?;
+        namespace.delete().await
     }
 }
 
+/// The file of values with images that a variable names.
+fn images(variable: &str) -> anyhow::Result<String> {
+    std::env::var(variable).with_context(|| format!("set {variable}"))
+}
+
 /// What the program prints on its standard output.
-async fn run(program: &str, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<String> {
-    let output = Command::new(program)
+pub(crate) async fn run(program: &str, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<String> {
+    let output = output(program, arguments).await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{program}: {said}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// What the program prints, and how it ends.
+async fn output(program: &str, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<Output> {
+    Command::new(program)
         .args(arguments)
         .current_dir(Path::new(CHART))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
         .await
-        .with_context(|| format!("cannot run {program}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{program}: {said}");
-    Ok(String::from_utf8(output.stdout)?)
+        .with_context(|| format!("cannot run {program}"))
 }

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 async fn deleted_pods_come_back() {
     let release = Release::install("deleted-pods", &[]).await.unwrap();
     release.until_members(0..3).await;
-    let load = release.load(Duration::from_secs(60)).await.unwrap();
+    let load = release.load().await.unwrap();
     for ordinal in 0..3 {
         let pod = format!("quorate-replica-{ordinal}");
         let delete = ["delete", "pod", &pod, "--grace-period=0", "--force"];
@@ -24,8 +24,7 @@ async fn deleted_pods_come_back() {
     release.kubectl(&delete).await.unwrap();
     release.until_members(0..3).await;
     // While there is no coordinator, operations fail.
-    let report = load.report().await.unwrap();
-    assert!(report.ok > 0, "{}", report.text);
+    load.report().await.unwrap();
     release.delete().await.unwrap();
 }
 
@@ -37,7 +36,7 @@ async fn a_lost_disk_is_replaced() {
     let release = Release::install("lost-disk", &settings).await.unwrap();
     release.until_members(0..3).await;
     let epoch = epoch(&release).await;
-    let load = release.load(Duration::from_secs(60)).await.unwrap();
+    let load = release.load().await.unwrap();
     let claim = ["delete", "pvc", "data-quorate-replica-2", "--wait=false"];
     release.kubectl(&claim).await.unwrap();
     let pod = ["delete", "pod", "quorate-replica-2"];
@@ -59,7 +58,7 @@ async fn a_drained_node_stops_nothing() {
     let settings = ["replica.podLabels.drained=here"];
     let release = Release::install("drain", &settings).await.unwrap();
     release.until_members(0..3).await;
-    let load = release.load(Duration::from_secs(40)).await.unwrap();
+    let load = release.load().await.unwrap();
     let path = "jsonpath={.spec.nodeName}";
     let place = ["get", "pod", "quorate-replica-1", "--output", path];
     let node = release.kubectl(&place).await.unwrap();
@@ -87,22 +86,79 @@ async fn a_drained_node_stops_nothing() {
 async fn all_pods_are_replaced_by_an_upgrade_and_no_operation_fails() {
     let release = Release::install("upgrade", &[]).await.unwrap();
     release.until_members(0..3).await;
-    let load = release.load(Duration::from_secs(90)).await.unwrap();
+    let load = release.load().await.unwrap();
     let settings = ["replica.log=debug", "coordinator.log=debug"];
     release.upgrade(&settings).await.unwrap();
     release.until_members(0..3).await;
-    assert!(load.runs().await, "the load ended before the upgrade");
     let report = load.report().await.unwrap();
     report.assert_nothing_failed();
     release.delete().await.unwrap();
 }
 
+/// Operations go on, the members stay, and the status names the command that mends it.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn a_lost_config_is_made_anew_and_no_operation_fails() {
+    let release = Release::install("lost-config", &[]).await.unwrap();
+    release.until_members(0..3).await;
+    let load = release.load().await.unwrap();
+    let config = ["delete", "configmap", "quorate-config"];
+    release.kubectl(&config).await.unwrap();
+    let five = ["scale", "statefulset/quorate-replica", "--replicas=5"];
+    release.kubectl(&five).await.unwrap();
+    until_within(LIMIT, "the status names the command", async || {
+        let change = release.status().await.map(|mut it| it["change"].take());
+        let change = change.unwrap_or_default();
+        let blocked = change["blocked"].as_str().unwrap_or_default();
+        change["wanted"] == 5 && blocked.ends_with("run `quorate recover`")
+    })
+    .await;
+    assert!(release.has_members(0..3).await);
+    release.quorate(&["recover"]).await.unwrap();
+    release.until_members(0..5).await;
+    let report = load.report().await.unwrap();
+    report.assert_nothing_failed();
+    release.delete().await.unwrap();
+}
+
+/// Two of three disks are gone for good. What only they had is lost, so a person has to say so.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn a_lost_majority_is_given_up_only_by_force() {
+    let release = Release::install("lost-majority", &[]).await.unwrap();
+    release.until_members(0..3).await;
+    for ordinal in [1, 2] {
+        let claim = format!("data-quorate-replica-{ordinal}");
+        let claim = ["delete", "pvc", &claim, "--wait=false"];
+        release.kubectl(&claim).await.unwrap();
+        let pod = format!("quorate-replica-{ordinal}");
+        let pod = ["delete", "pod", &pod, "--grace-period=0", "--force"];
+        release.kubectl(&pod).await.unwrap();
+    }
+    until_within(
+        LIMIT,
+        "the status says that the majority is lost",
+        async || {
+            let status = release.status().await.unwrap_or_default();
+            status["health"] == "no_quorum"
+        },
+    )
+    .await;
+    let refused = release.quorate(&["recover"]).await.unwrap_err().to_string();
+    for pod in ["quorate-replica-1", "quorate-replica-2"] {
+        assert!(refused.contains(pod), "{refused}");
+    }
+    let force = ["recover", "--force-data-loss"];
+    release.quorate(&force).await.unwrap();
+    release.until_members(0..3).await;
+    release.quorate(&["set", "after", "value"]).await.unwrap();
+    let after = release.quorate(&["get", "after"]).await.unwrap();
+    assert_eq!(after.trim(), "value");
+    release.delete().await.unwrap();
+}
+
 /// The epoch that a coordinator operates under; empty while it does not answer.
 async fn epoch(release: &Release) -> String {
-    let status = release.quorate(&["status", "--output", "json"]).await;
-    let status = status
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok());
-    let status: serde_json::Value = status.unwrap_or_default();
+    let status = release.status().await.unwrap_or_default();
     status["epoch"].as_str().unwrap_or_default().to_owned()
 }

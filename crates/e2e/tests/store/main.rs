@@ -2,4 +2,7 @@
 //! recorded, and checked for linearizability.
 
 mod faults;
+mod helm;
+mod neighbours;
 mod scale;
+mod upgrades;

@@ -1,7 +1,5 @@
 //! Other sizes, as `kubectl scale` asks for them.
 
-use std::time::Duration;
-
 use quorate_e2e::{Release, until};
 
 const STATEFUL_SET: &str = "statefulset/quorate-replica";
@@ -20,10 +18,9 @@ async fn from_five_to_one_in_one_step_no_operation_fails() {
     let settings = ["replica.replicas=5", "replica.minReplicas=1"];
     let release = Release::install("five-to-one", &settings).await.unwrap();
     release.until_members(0..5).await;
-    let load = release.load(Duration::from_secs(60)).await.unwrap();
+    let load = release.load().await.unwrap();
     let scale = ["scale", STATEFUL_SET, "--replicas=1"];
     release.kubectl(&scale).await.unwrap();
-    assert!(load.runs().await, "the load ended before the change");
     release.until_members(0..1).await;
     release.until_gone(&LEAVING).await;
     let report = load.report().await.unwrap();
@@ -36,13 +33,12 @@ async fn from_five_to_one_in_one_step_no_operation_fails() {
 async fn up_and_down_no_operation_fails() {
     let release = Release::install("up-and-down", &[]).await.unwrap();
     release.until_members(0..3).await;
-    let load = release.load(Duration::from_secs(60)).await.unwrap();
+    let load = release.load().await.unwrap();
     let five = ["scale", STATEFUL_SET, "--replicas=5"];
     release.kubectl(&five).await.unwrap();
     release.until_members(0..5).await;
     let three = ["scale", STATEFUL_SET, "--replicas=3"];
     release.kubectl(&three).await.unwrap();
-    assert!(load.runs().await, "the load ended before the changes");
     release.until_members(0..3).await;
     release.until_gone(&LEAVING[2..]).await;
     let report = load.report().await.unwrap();
