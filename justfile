@@ -62,6 +62,17 @@ bench-etcd *ARGS:
     mkdir -p target docs/images
     target/dist/bench-etcd --folder target --output target/bench-etcd.json --picture docs/images/bench-etcd.svg {{ ARGS }}
 
+# How often, and for how many bytes, each role asks its allocator in one Set and Get. It takes
+# etcd too, as bench-etcd does, and two minutes.
+bench-allocations *ARGS:
+    cargo build --release -p quorate-cli -p quorate-replica -p quorate-coordinator -p quorate-benchmark --features quorate-runtime/allocation-counts --target-dir target/allocations
+    target/allocations/release/bench-etcd --folder target --quick --only allocations {{ ARGS }}
+
+# How many instructions each role takes for one Set and Get, by callgrind, which Valgrind brings.
+instructions *ARGS:
+    cargo build --release -p quorate-cli -p quorate-replica -p quorate-coordinator
+    scripts/instructions {{ ARGS }}
+
 # The three images, with docker or buildah.
 images *ARGS:
     scripts/images {{ ARGS }}

@@ -1,5 +1,6 @@
 //! What is no comparison of loads.
 
+mod allocations;
 mod coordinators;
 mod fast_path;
 mod kill;
@@ -13,6 +14,7 @@ use crate::bench::Bench;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Study {
     FastPath,
+    Allocations,
     Coordinators,
     Memory,
     Kill,
@@ -53,13 +55,19 @@ impl Bound {
 
 impl Study {
     /// Those that kill processes come last.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::FastPath, Self::Coordinators, Self::Memory, Self::Kill];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::FastPath,
+        Self::Allocations,
+        Self::Coordinators,
+        Self::Memory,
+        Self::Kill,
+    ];
 
     /// For the command line and for programs.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::FastPath => "fast-path",
+            Self::Allocations => "allocations",
             Self::Coordinators => "coordinators",
             Self::Memory => "memory",
             Self::Kill => "kill",
@@ -70,6 +78,7 @@ impl Study {
     pub(crate) async fn run(self, bench: &mut Bench) -> anyhow::Result<Vec<Finding>> {
         match self {
             Self::FastPath => fast_path::share(bench).await,
+            Self::Allocations => allocations::per_operation(bench).await,
             Self::Coordinators => coordinators::cost(bench).await,
             Self::Memory => memory::sizes(bench).await,
             Self::Kill => kill::silences(bench).await,

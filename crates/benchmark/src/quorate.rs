@@ -5,4 +5,5 @@ mod metrics;
 mod path;
 
 pub(crate) use cluster::{MAX_COORDINATORS, QuorateCluster};
+pub(crate) use metrics::Metrics;
 pub(crate) use path::ClientPath;

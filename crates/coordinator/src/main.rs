@@ -4,10 +4,10 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use quorate_coordinator::{CoordinatorArgs, run};
-use quorate_runtime::{Shutdown, SystemSignals, args, telemetry};
+use quorate_runtime::{Allocator, Shutdown, SystemSignals, args, telemetry};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = quorate_runtime::ALLOCATOR;
 
 fn main() -> ExitCode {
     let args::Parsed { args, settings } = args::parse::<CoordinatorArgs>();

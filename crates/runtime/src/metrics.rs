@@ -1,5 +1,7 @@
 //! The metrics every program has, in a registry that it passes in.
 
+#[cfg(feature = "allocation-counts")]
+mod allocations;
 mod catalog;
 mod machine;
 
@@ -32,6 +34,8 @@ pub fn register(registry: &impl Registrar, build: &BuildInfo) -> Result<(), prom
     registry.register(Box::new(info))?;
     let runtime = tokio::runtime::Handle::current().metrics();
     registry.register(Box::new(Machine::new(runtime)?))?;
+    #[cfg(feature = "allocation-counts")]
+    registry.register(Box::new(allocations::Allocations::new()?))?;
     #[cfg(target_os = "linux")]
     registry.register(Box::new(
         prometheus::process_collector::ProcessCollector::for_self(),

@@ -40,6 +40,7 @@ pub(crate) struct QuorateCluster {
 struct Replica {
     process: Process,
     address: String,
+    admin: String,
 }
 
 struct Place {
@@ -64,17 +65,21 @@ impl QuorateCluster {
         let mut replica_flags = Vec::new();
         for number in 0..REPLICAS {
             let name = format!("replica-{number}");
-            let address = ports.address();
+            let (address, admin) = (ports.address(), ports.address());
             let arguments = vec![
                 format!("--pod={name}"),
                 format!("--listen={address}"),
-                format!("--admin-listen={}", ports.address()),
+                format!("--admin-listen={admin}"),
                 format!("--data-dir={}", folder.join(&name).display()),
             ];
             let program = programs.join("quorate-replica");
             let process = Process::start(&name, &program, arguments, folder)?;
             replica_flags.push(format!("--replica={name}={address}"));
-            replicas.push(Replica { process, address });
+            replicas.push(Replica {
+                process,
+                address,
+                admin,
+            });
         }
         for replica in &replicas {
             replica.listens().await?;
@@ -138,6 +143,15 @@ impl QuorateCluster {
         let mut all = Vec::new();
         for coordinator in &self.coordinators {
             all.push(Metrics::of(&coordinator.place.admin).await?);
+        }
+        Ok(all)
+    }
+
+    /// What each replica says of itself.
+    pub(crate) async fn replica_metrics(&self) -> anyhow::Result<Vec<Metrics>> {
+        let mut all = Vec::new();
+        for replica in &self.replicas {
+            all.push(Metrics::of(&replica.admin).await?);
         }
         Ok(all)
     }
