@@ -246,8 +246,8 @@ fn a_folder_in_use_is_named_with_its_user() {
 }
 
 /// As a supervisor ends it, which a container's first process would not even notice by itself.
-#[test]
-fn a_verification_that_is_told_to_end_judges_what_it_recorded() {
+#[tokio::test]
+async fn a_verification_that_is_told_to_end_judges_what_it_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let store = Dev::start(&folder.path().join("data"), &["--replicas", "1"]);
     let endpoint = format!("http://{}", store.register);
@@ -264,7 +264,7 @@ fn a_verification_that_is_told_to_end_judges_what_it_recorded() {
         sets.next().is_some_and(|count| count != "0")
     };
     while !has_set() {
-        std::thread::sleep(Duration::from_millis(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let pid = Pid::from_raw(verification.id() as i32).unwrap();
     kill_process(pid, Signal::TERM).unwrap();

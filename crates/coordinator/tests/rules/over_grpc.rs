@@ -31,6 +31,7 @@ fn served(cluster: &Cluster) -> RegisterClient<Channel> {
         role,
         listener,
         Limits::default(),
+        None,
         Traces::off(),
         Shutdown::new(),
     );
