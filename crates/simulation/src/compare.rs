@@ -34,10 +34,9 @@ impl fmt::Display for Diverged {
 ///
 /// # Errors
 /// When the two differ: something in them does not follow from the seed.
-pub fn simulate_twice(seed: u64) -> Result<Run, Diverged> {
-    let settings = Settings::of(seed);
-    let run = simulate(&settings);
-    compare(&run, &simulate(&settings))?;
+pub fn simulate_twice(settings: &Settings) -> Result<Run, Diverged> {
+    let run = simulate(settings);
+    compare(&run, &simulate(settings))?;
     Ok(run)
 }
 

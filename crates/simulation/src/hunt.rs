@@ -6,7 +6,7 @@ use quorate_register::mutation::{Mutation, plant};
 
 use crate::invariant::Invariant;
 use crate::run::{Run, simulate};
-use crate::settings::Settings;
+use crate::settings::{Scenario, Settings};
 
 /// How a planted bug was caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Catch {
 pub struct Hunt {
     /// What was planted.
     pub mutation: Mutation,
+    /// In which runs it was hunted.
+    pub scenario: Scenario,
     /// The first seed in which any invariant was broken.
     pub first: Option<Catch>,
     /// The first seed in which clients themselves could tell, without a look at a disk: their
@@ -30,15 +32,26 @@ pub struct Hunt {
 }
 
 /// Runs the seeds from 0 with the bug planted on this thread until it is caught in both ways,
-/// at most `bound` of them.
-pub fn hunt(mutation: Mutation, bound: u64) -> Hunt {
+/// at most `bound` of them; once the judges caught it, clients have `patience` further ones.
+pub fn hunt(mutation: Mutation, bound: u64, patience: u64) -> Hunt {
+    let scenario = match ONLY_WHERE_MEMBERS_CHANGE.contains(&mutation) {
+        true => Scenario::Changing,
+        false => Scenario::Any,
+    };
     let mut found = Hunt {
         mutation,
+        scenario,
         first: None,
         by_clients: None,
     };
     for seed in 0..bound {
-        let run = simulate_planted(mutation, seed);
+        if found
+            .first
+            .is_some_and(|first| seed > first.seed + patience)
+        {
+            break;
+        }
+        let run = simulate_planted(mutation, &scenario.settings(seed));
         let broken = || run.broken.iter().map(|broken| broken.invariant);
         let catch = |invariant| Catch { seed, invariant };
         found.first = found.first.or(broken().next().map(catch));
@@ -52,10 +65,18 @@ pub fn hunt(mutation: Mutation, bound: u64) -> Hunt {
     found
 }
 
-/// The run of a seed with a bug planted.
-pub fn simulate_planted(mutation: Mutation, seed: u64) -> Run {
+/// What a joint config, its beginning or its end shows, and nothing else.
+const ONLY_WHERE_MEMBERS_CHANGE: &[Mutation] = &[
+    Mutation::ScanOfOneMember,
+    Mutation::ScanNotSealed,
+    Mutation::TransferNotAwaited,
+    Mutation::FinishWithFreshVersion,
+];
+
+/// A run with a bug planted.
+pub fn simulate_planted(mutation: Mutation, settings: &Settings) -> Run {
     plant(Some(mutation));
-    let run = simulate(&Settings::of(seed));
+    let run = simulate(settings);
     plant(None);
     run
 }
@@ -70,7 +91,11 @@ impl fmt::Display for Hunt {
             None => format!("{:>5} | {:>5} | {:<22}", "-", "-", "not caught"),
         };
         let name = self.mutation.name();
+        let scenario = match self.scenario {
+            Scenario::Any => "any",
+            Scenario::Changing => "changing",
+        };
         let (first, by_clients) = (catch(self.first), catch(self.by_clients));
-        write!(f, "| {name:<50} | {first} | {by_clients} |")
+        write!(f, "| {name:<62} | {scenario:<8} | {first} | {by_clients} |")
     }
 }

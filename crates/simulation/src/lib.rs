@@ -24,6 +24,7 @@
 //! cargo test -p quorate-simulation                          the seeds of CI, and seeds.txt
 //! SIMULATION_SEEDS=10000..30000 cargo test -p quorate-simulation --test seeds every
 //! SIMULATION_SEED=42 cargo test -p quorate-simulation --test seeds every -- --nocapture
+//! SIMULATION_SCENARIO=changing SIMULATION_SEED=42 cargo test ...   the members change all the time
 //! just soak                                                  100,000 more, resumed if interrupted
 //! cargo test -p quorate-simulation --features mutations --test mutations -- --nocapture
 //! ```
@@ -94,5 +95,5 @@ pub use faults::FaultKind;
 pub use hunt::{Catch, Hunt, hunt, simulate_planted};
 pub use invariant::{Broken, Invariant};
 pub use run::{Run, simulate};
-pub use settings::{FaultSettings, Settings, Weather};
+pub use settings::{FaultSettings, Scenario, Settings, Weather};
 pub use soak::{Soak, checked};

@@ -14,6 +14,47 @@ use quorate_workload::{Abandon, Workload};
 
 use crate::faults::FaultKind;
 
+/// What a run is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// Anything, each run something else: [`Settings::of`].
+    Any,
+    /// The members change all the time: [`Settings::changing`].
+    Changing,
+}
+
+impl Scenario {
+    /// The run of a seed.
+    pub fn settings(self, seed: u64) -> Settings {
+        match self {
+            Self::Any => Settings::of(seed),
+            Self::Changing => Settings::changing(seed),
+        }
+    }
+
+    /// What the variable `SIMULATION_SCENARIO` says; without it, anything.
+    ///
+    /// # Errors
+    /// With the text that is no scenario.
+    pub fn named(text: Option<&str>) -> Result<Self, String> {
+        match text {
+            None | Some("any") => Ok(Self::Any),
+            Some("changing") => Ok(Self::Changing),
+            Some(other) => Err(format!(
+                "SIMULATION_SCENARIO is {other:?}, neither any nor changing"
+            )),
+        }
+    }
+
+    /// What names it on a command line, with a space behind; nothing for anything.
+    pub(crate) const fn variable(self) -> &'static str {
+        match self {
+            Self::Any => "",
+            Self::Changing => "SIMULATION_SCENARIO=changing ",
+        }
+    }
+}
+
 /// A run before it begins.
 ///
 /// Runs differ much from each other on purpose: each has only some of the faults, and its
@@ -22,6 +63,8 @@ use crate::faults::FaultKind;
 pub struct Settings {
     /// The number all randomness of the run follows from.
     pub seed: u64,
+    /// What kind of run it is.
+    pub scenario: Scenario,
     /// How many replicas the first config has.
     pub replicas: usize,
     /// How many more there are, which may join, if members change.

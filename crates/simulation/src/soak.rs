@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::campaign::{DEFAULT_SEEDS, on_all_cores};
 use crate::compare::simulate_twice;
 use crate::run::Run;
+use crate::settings::Settings;
 
 /// How far a soak is, and what happened in its runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +68,7 @@ impl Soak {
     pub fn advance(&mut self, count: u64) -> Result<(), String> {
         let seeds: Vec<_> = (self.next_seed..self.next_seed + count).collect();
         let mut advanced = self.clone();
-        for run in on_all_cores(&seeds, |seed| checked(*seed)) {
+        for run in on_all_cores(&seeds, |seed| checked(&Settings::of(*seed))) {
             advanced.add(&run?);
         }
         advanced.next_seed += count;
@@ -89,14 +90,16 @@ impl Soak {
 
 /// The run of a seed that is the same twice and keeps every invariant; else what is wrong, with
 /// the command that shows it again.
-pub fn checked(seed: u64) -> Result<Run, String> {
-    let findings = match simulate_twice(seed) {
+pub fn checked(settings: &Settings) -> Result<Run, String> {
+    let seed = settings.seed;
+    let findings = match simulate_twice(settings) {
         Ok(run) if run.broken.is_empty() => return Ok(run),
         Ok(run) => run.to_string(),
         Err(diverged) => format!("seed {seed}: {diverged}\n"),
     };
     Err(format!(
-        "{findings}  to see it again: SIMULATION_SEED={seed} cargo test -p quorate-simulation --test seeds every -- --nocapture\n"
+        "{findings}  to see it again: {}SIMULATION_SEED={seed} cargo test -p quorate-simulation --test seeds every -- --nocapture\n",
+        settings.scenario.variable()
     ))
 }
 

@@ -6,7 +6,7 @@ use quorate_coordinator::{Backoff, QuorumOptions};
 use quorate_replica::CommitLimits;
 use quorate_workload::{Abandon, KeyDistribution, Mix, Workload};
 
-use super::{FaultSettings, Settings, Weather};
+use super::{FaultSettings, Scenario, Settings, Weather};
 use crate::faults::FaultKind;
 use crate::random::Random;
 
@@ -17,6 +17,7 @@ impl Settings {
         let (spare, changes) = changes(&Random::new(seed, "changes"));
         Self {
             seed,
+            scenario: Scenario::Any,
             replicas: random.pick(&[3, 3, 3, 3, 3, 3, 5, 5, 4, 2, 1]),
             spare,
             changes,
@@ -61,12 +62,56 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The run of a seed in which members change all the time, of small groups and with little else
+    /// in the way: for what shows in a joint config, or at its end, only.
+    pub fn changing(seed: u64) -> Self {
+        let random = Random::new(seed, "changing");
+        let mut changes = change_options(&random);
+        changes.abort_after = random.milliseconds(20..=300);
+        changes.transfer.page_bytes = 1;
+        let beside = [
+            FaultKind::CrashReplica,
+            FaultKind::PauseReplica,
+            FaultKind::PauseCoordinator,
+            FaultKind::CutLink,
+            FaultKind::IsolateReplica,
+            FaultKind::Partition,
+            FaultKind::RollBackConfig,
+        ];
+        let beside = beside.into_iter().filter(|_| random.chance(0.4));
+        let base = Self::of(seed);
+        Self {
+            scenario: Scenario::Changing,
+            replicas: random.pick(&[1, 1, 2, 3]),
+            spare: 2,
+            changes: Some(changes),
+            coordinators: random.pick(&[2, 3]),
+            client_timeout: random.milliseconds(300..=900),
+            repair: base.repair.filter(|_| random.chance(0.3)),
+            boots_counted: false,
+            faults: FaultSettings {
+                kinds: [FaultKind::ChangeSize].into_iter().chain(beside).collect(),
+                every_ms: 1..=random.pick(&[20, 60]),
+                lasts_ms: 5..=random.pick(&[60, 200, 600]),
+                from_the_start: false,
+            },
+            ..base
+        }
+    }
+}
+
 /// Half of the runs change their members, as fast as nobody would.
 fn changes(random: &Random) -> (usize, Option<ReconfigurationOptions>) {
     if random.chance(0.5) {
         return (0, None);
     }
-    let options = ReconfigurationOptions {
+    let options = change_options(random);
+    (random.pick(&[0, 1, 2, 2]), Some(options))
+}
+
+fn change_options(random: &Random) -> ReconfigurationOptions {
+    ReconfigurationOptions {
         interval: random.milliseconds(5..=50),
         swap_delay: random.milliseconds(0..=200),
         abort_after: random.milliseconds(50..=1000),
@@ -78,8 +123,7 @@ fn changes(random: &Random) -> (usize, Option<ReconfigurationOptions>) {
             request_timeout: random.milliseconds(50..=500),
             share: 0.5,
         },
-    };
-    (random.pick(&[0, 1, 2, 2]), Some(options))
+    }
 }
 
 /// With times so short that rounds meet faults and writes.
