@@ -254,7 +254,7 @@ fn a_verification_that_is_told_to_end_judges_what_it_recorded() {
         sets.next().is_some_and(|count| count != "0")
     };
     while !has_set() {
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::yield_now();
     }
     let pid = Pid::from_raw(verification.id() as i32).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
