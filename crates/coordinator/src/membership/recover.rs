@@ -9,16 +9,20 @@ use quorate_register::{Config, Entropy, Identity, Member, MemberSet};
 use super::identities::identities;
 use super::{ConfigStore, ConfigStoreError, Directory, Proof, SwapOutcome, prove_active};
 
+/// What people may do about disks that are missing.
+const GIVE_UP: &str = "what only they have would be lost. Bring them back, or give up what they have with --force-data-loss";
+
 /// Why a config was not made anew.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// The object is there, and fits what the replicas hold.
-    #[error(
-        "there is nothing to recover: the config store has the config of epoch {epoch}, which fits what the replicas hold"
-    )]
+    #[error("{}", present(epoch, missing.as_deref()))]
     Present {
         /// Its epoch.
         epoch: String,
+        /// Which majority is missing, if one is, and who does not answer: nothing but force helps
+        /// then.
+        missing: Option<String>,
     },
     /// Nobody holds a config.
     #[error(
@@ -37,9 +41,7 @@ pub enum RecoverError {
         found: String,
     },
     /// Writes that were acknowledged may be at nobody who answers.
-    #[error(
-        "{problems}: what only they have would be lost. Bring them back, or give up what they have with --force-data-loss"
-    )]
+    #[error("{problems}: {}", GIVE_UP)]
     Missing {
         /// Which majority is missing, and who does not answer.
         problems: String,
@@ -93,15 +95,6 @@ pub async fn recover(
         }
     }
     let (highest, split) = highest(&found, &problems)?;
-    if let Some(stored) = &stored
-        && !split
-        && (stored.config.is_or_descends_from(highest.id())
-            || highest.is_or_descends_from(stored.config.id()))
-        && !force_data_loss
-    {
-        let epoch = stored.config.epoch().to_string();
-        return Err(RecoverError::Present { epoch });
-    }
     let answers = |member: &Member| {
         found
             .iter()
@@ -112,7 +105,19 @@ pub async fn recover(
         .filter(|(_, member)| answers(member))
         .map(|(index, _)| index)
         .collect();
-    let (config, lost) = match highest.quorums().reached(answering) {
+    let reached = highest.quorums().reached(answering);
+    if let Some(stored) = &stored
+        && !split
+        && (stored.config.is_or_descends_from(highest.id())
+            || highest.is_or_descends_from(stored.config.id()))
+        && !force_data_loss
+    {
+        return Err(RecoverError::Present {
+            epoch: stored.config.epoch().to_string(),
+            missing: (!reached).then(|| missing(&highest, answering, &problems)),
+        });
+    }
+    let (config, lost) = match reached {
         true => (highest.recovered(entropy)?, Vec::new()),
         false if force_data_loss => {
             let (there, lost): (Vec<_>, Vec<_>) =
@@ -120,7 +125,10 @@ pub async fn recover(
             let lost = lost.into_iter().map(|member| member.pod).collect();
             (highest.recovered_with(there, entropy)?, lost)
         }
-        false => return Err(missing(&highest, answering, &problems)),
+        false => {
+            let problems = missing(&highest, answering, &problems);
+            return Err(RecoverError::Missing { problems });
+        }
     };
     let config = Arc::new(config);
     let outcome = match &stored {
@@ -188,7 +196,18 @@ fn highest(
     })
 }
 
-fn missing(highest: &Config, answering: MemberSet, problems: &[String]) -> RecoverError {
+fn present(epoch: &str, missing: Option<&str>) -> String {
+    let fits = format!(
+        "the config store has the config of epoch {epoch}, which fits what the replicas hold"
+    );
+    match missing {
+        None => format!("there is nothing to recover: {fits}"),
+        Some(missing) => format!("{fits}, but {missing}: {GIVE_UP}"),
+    }
+}
+
+/// Which majority is missing, and who does not answer.
+fn missing(highest: &Config, answering: MemberSet, problems: &[String]) -> String {
     let groups = highest.quorums().shortfalls(answering);
     let groups = groups.filter(|group| group.received < group.needed);
     let says = |group: quorate_register::Shortfall| {
@@ -201,8 +220,11 @@ fn missing(highest: &Config, answering: MemberSet, problems: &[String]) -> Recov
         )
     };
     let mut said: Vec<_> = groups.map(says).collect();
+    // In the place of a lost disk another may answer.
+    let members = highest.members().iter().enumerate();
+    let absent = members.filter(|(index, _)| !answering.contains(*index));
+    let absent: Vec<_> = absent.map(|(_, member)| &*member.pod).collect();
+    said.push(format!("missing are the disks of {}", absent.join(", ")));
     said.extend(problems.iter().cloned());
-    RecoverError::Missing {
-        problems: said.join("; "),
-    }
+    said.join("; ")
 }

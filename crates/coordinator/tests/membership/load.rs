@@ -7,6 +7,7 @@ use prometheus::Registry;
 use quorate_coordinator::CoordinatorMetrics;
 use quorate_coordinator::membership::{
     ConfigStore, FileConfigStore, FixedDirectory, LoadProblem, Membership, SwapOutcome, load,
+    recover,
 };
 use quorate_register::{Config, ReplicaId};
 use quorate_replica::ReplicaMetrics;
@@ -253,4 +254,27 @@ async fn replicas_of_two_clusters_are_not_mixed_up() {
     let (_folder, store) = stored(&ours.config(), true).await;
     load(&membership, Some(&store), LIMIT).await.unwrap();
     assert_eq!(membership.view().unwrap().config().id(), ours.config().id());
+}
+
+/// The object is as it should be, so it is not what people must hear about.
+#[tokio::test(start_paused = true)]
+async fn a_recovery_names_the_majority_that_is_missing_though_the_object_is_there() {
+    let cluster = Cluster::new(3).await;
+    let (_folder, store) = stored(&cluster.config(), true).await;
+    let refused = async || {
+        let (directory, entropy) = (&*cluster.directory, Seeded::new(7));
+        let recovered = recover(directory, &store, &*entropy, LIMIT, false).await;
+        recovered.unwrap_err().to_string()
+    };
+    let nothing = refused().await;
+    assert!(
+        nothing.starts_with("there is nothing to recover"),
+        "{nothing}"
+    );
+    hang(&cluster.replicas[1..]);
+    let missing = refused().await;
+    for word in ["replica-1, replica-2", "--force-data-loss"] {
+        assert!(missing.contains(word), "{missing}");
+    }
+    assert!(!missing.contains("nothing to recover"), "{missing}");
 }
