@@ -20,5 +20,5 @@ pub use load::{Load, Report};
 pub use namespace::Namespace;
 pub use process::PodProcess;
 pub use proxy::Proxy;
-pub use release::Release;
+pub use release::{LIMIT, Release, WAIT};
 pub use until::{until, until_within};

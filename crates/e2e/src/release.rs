@@ -22,10 +22,10 @@ const SMALL: [&str; 2] = [
 ];
 
 /// Flags with which Helm waits until all pods are ready.
-const WAIT: &[&str] = &["--wait", "--timeout", "10m"];
+pub const WAIT: &[&str] = &["--wait", "--timeout", "10m"];
 
 /// How long the slowest steps may take: pods that are scheduled, and changes of the members.
-const LIMIT: Duration = Duration::from_secs(300);
+pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The chart, installed in a namespace of its own with the images that the values in the file
 /// `QUORATE_VALUES` name.
@@ -159,6 +159,17 @@ impl Release {
         let mut all = vec!["--namespace", self.namespace.name()];
         all.extend(arguments);
         run("kubectl", &all).await
+    }
+
+    /// Asks for so many replicas, by `kubectl scale`.
+    ///
+    /// # Errors
+    /// When kubectl fails.
+    pub async fn scale(&self, replicas: usize) -> anyhow::Result<()> {
+        let stateful_set = format!("statefulset/{}-replica", self.name);
+        let replicas = format!("--replicas={replicas}");
+        let scale = ["scale", &stateful_set, &replicas];
+        self.kubectl(&scale).await.map(drop)
     }
 
     /// What `quorate` prints in a coordinator's pod.

@@ -1,10 +1,6 @@
 //! Pods and disks that go away while clients go on.
 
-use std::time::Duration;
-
-use quorate_e2e::{Release, until_within};
-
-const LIMIT: Duration = Duration::from_secs(300);
+use quorate_e2e::{LIMIT, Release, until_within};
 
 /// Replicas one after the other, each without a warning, and then all coordinators at once.
 #[tokio::test]
@@ -104,8 +100,7 @@ async fn a_lost_config_is_made_anew_and_no_operation_fails() {
     let load = release.load().await.unwrap();
     let config = ["delete", "configmap", "quorate-config"];
     release.kubectl(&config).await.unwrap();
-    let five = ["scale", "statefulset/quorate-replica", "--replicas=5"];
-    release.kubectl(&five).await.unwrap();
+    release.scale(5).await.unwrap();
     until_within(LIMIT, "the status names the command", async || {
         let change = release.status().await.map(|mut it| it["change"].take());
         let change = change.unwrap_or_default();

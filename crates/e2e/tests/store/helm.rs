@@ -2,8 +2,6 @@
 
 use quorate_e2e::{Release, until};
 
-const STATEFUL_SET: &str = "statefulset/quorate-replica";
-
 /// What Helm is told, beside the settings.
 const ON_THE_SERVER: &[&str] = &["--server-side=true"];
 const ON_THE_CLIENT: &[&str] = &["--server-side=false"];
@@ -12,14 +10,8 @@ const FORCED: &[&str] = &["--server-side=true", "--force-conflicts"];
 /// The size that is wanted now.
 async fn size(release: &Release) -> String {
     let path = "jsonpath={.spec.replicas}";
-    let get = ["get", STATEFUL_SET, "--output", path];
+    let get = ["get", "statefulset/quorate-replica", "--output", path];
     release.kubectl(&get).await.unwrap()
-}
-
-async fn scale(release: &Release, size: &str) {
-    let size = format!("--replicas={size}");
-    let scale = ["scale", STATEFUL_SET, &size];
-    release.kubectl(&scale).await.unwrap();
 }
 
 #[tokio::test]
@@ -28,7 +20,7 @@ async fn kubectl_scale_before_helm_is_kept_or_the_refusal_names_the_field() {
     let release = Release::install("scale-first", &[]).await.unwrap();
     release.until_members(0..3).await;
     let load = release.load().await.unwrap();
-    scale(&release, "5").await;
+    release.scale(5).await.unwrap();
     release.until_members(0..5).await;
     for flags in [ON_THE_SERVER, ON_THE_CLIENT, FORCED] {
         let other = ["coordinator.annotations.again=yes"];
@@ -61,7 +53,7 @@ async fn a_size_by_helm_before_kubectl_scale_is_followed_and_forced_only_when_to
     let five = ["replica.replicas=5"];
     release.upgrade(&five).await.unwrap();
     release.until_members(0..5).await;
-    scale(&release, "3").await;
+    release.scale(3).await.unwrap();
     release.until_members(0..3).await;
     // The value did not change since, so the size stays.
     release.upgrade_with(&five, ON_THE_SERVER).await.unwrap();
@@ -88,7 +80,7 @@ async fn scaled_to_zero_an_event_says_so_and_the_data_comes_back() {
     release.until_members(0..3).await;
     release.quorate(&["set", "kept", "value"]).await.unwrap();
     let load = release.load().await.unwrap();
-    scale(&release, "0").await;
+    release.scale(0).await.unwrap();
     let pods = [
         "quorate-replica-0",
         "quorate-replica-1",
@@ -104,7 +96,7 @@ async fn scaled_to_zero_an_event_says_so_and_the_data_comes_back() {
     .await;
     let refused = release.quorate(&["get", "kept"]).await;
     assert!(refused.is_err(), "there is no replica: {refused:?}");
-    scale(&release, "3").await;
+    release.scale(3).await.unwrap();
     release.until_members(0..3).await;
     let kept = release.quorate(&["get", "kept"]).await.unwrap();
     assert_eq!(kept.trim(), "value");

@@ -18,8 +18,7 @@ async fn two_releases_in_one_namespace_do_not_see_each_other() {
     }
     let epoch = first.status().await.unwrap()["epoch"].clone();
     let loads = [first.load().await.unwrap(), second.load().await.unwrap()];
-    let five = ["scale", "statefulset/quorate-two-replica", "--replicas=5"];
-    first.kubectl(&five).await.unwrap();
+    second.scale(5).await.unwrap();
     second.until_members(0..5).await;
     let pod = ["delete", "pod", "quorate-two-replica-0"];
     first.kubectl(&pod).await.unwrap();

@@ -2,7 +2,6 @@
 
 use quorate_e2e::{Release, until};
 
-const STATEFUL_SET: &str = "statefulset/quorate-replica";
 const LEAVING: [&str; 4] = [
     "quorate-replica-1",
     "quorate-replica-2",
@@ -19,8 +18,7 @@ async fn from_five_to_one_in_one_step_no_operation_fails() {
     let release = Release::install("five-to-one", &settings).await.unwrap();
     release.until_members(0..5).await;
     let load = release.load().await.unwrap();
-    let scale = ["scale", STATEFUL_SET, "--replicas=1"];
-    release.kubectl(&scale).await.unwrap();
+    release.scale(1).await.unwrap();
     release.until_members(0..1).await;
     release.until_gone(&LEAVING).await;
     let report = load.report().await.unwrap();
@@ -34,11 +32,9 @@ async fn up_and_down_no_operation_fails() {
     let release = Release::install("up-and-down", &[]).await.unwrap();
     release.until_members(0..3).await;
     let load = release.load().await.unwrap();
-    let five = ["scale", STATEFUL_SET, "--replicas=5"];
-    release.kubectl(&five).await.unwrap();
+    release.scale(5).await.unwrap();
     release.until_members(0..5).await;
-    let three = ["scale", STATEFUL_SET, "--replicas=3"];
-    release.kubectl(&three).await.unwrap();
+    release.scale(3).await.unwrap();
     release.until_members(0..3).await;
     release.until_gone(&LEAVING[2..]).await;
     let report = load.report().await.unwrap();
@@ -61,8 +57,7 @@ async fn after_a_grace_that_ran_out_scaling_up_recovers() {
     release.quorate(&["set", "kept", "value"]).await.unwrap();
     let config = ["delete", "configmap", "quorate-config"];
     release.kubectl(&config).await.unwrap();
-    let one = ["scale", STATEFUL_SET, "--replicas=1"];
-    release.kubectl(&one).await.unwrap();
+    release.scale(1).await.unwrap();
     until("the status names all that are held", async || {
         let status = release.quorate(&["status", "--output", "json"]).await;
         status.is_ok_and(|status| status.matches("it was told to end").count() >= LEAVING.len())
@@ -74,8 +69,7 @@ async fn after_a_grace_that_ran_out_scaling_up_recovers() {
     release.until_gone(&LEAVING).await;
     let refused = release.quorate(&["get", "kept"]).await;
     assert!(refused.is_err(), "one of five is no majority: {refused:?}");
-    let five = ["scale", STATEFUL_SET, "--replicas=5"];
-    release.kubectl(&five).await.unwrap();
+    release.scale(5).await.unwrap();
     until("the value is there", async || {
         let found = release.quorate(&["get", "kept"]).await;
         found.is_ok_and(|value| value.trim() == "value")

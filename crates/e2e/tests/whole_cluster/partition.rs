@@ -2,9 +2,9 @@
 
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
-use quorate_e2e::{ClusterFault, Release, until_within};
+use quorate_e2e::{ClusterFault, LIMIT, Release, until_within};
 
-use crate::stores::{LIMIT, node, pods};
+use crate::stores::{node, pods};
 
 /// The others are a majority, and no client notices.
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use quorate_e2e::{ClusterFault, PodProcess, Release, until_within};
+use quorate_e2e::{ClusterFault, LIMIT, PodProcess, Release, until_within};
 use tokio::time::{Instant, sleep_until};
 
-use crate::stores::{LIMIT, pods};
+use crate::stores::pods;
 
 /// How long the API server says nothing at least.
 const PAUSE: Duration = Duration::from_secs(120);

@@ -1,8 +1,6 @@
 //! The cluster's whole state, gone back to what it was before the members changed.
 
-use quorate_e2e::{Release, cluster, until_within};
-
-use crate::stores::LIMIT;
+use quorate_e2e::{LIMIT, Release, cluster, until_within};
 
 /// The size is what it was, and so is the config object: it names members of long ago. What the replicas
 /// prove is what counts, and the members go to the old size again.
@@ -15,8 +13,7 @@ async fn a_state_from_before_a_scale_gives_no_wrong_answer_and_heals() {
     let snapshot = std::env::temp_dir().join(format!("{}.snapshot", release.namespace().name()));
     let snapshot = snapshot.to_str().unwrap();
     cluster(&["etcd", "save", snapshot]).unwrap();
-    let five = ["scale", "statefulset/quorate-replica", "--replicas=5"];
-    release.kubectl(&five).await.unwrap();
+    release.scale(5).await.unwrap();
     release.until_members(0..5).await;
     release.quorate(&["set", "later", "value"]).await.unwrap();
 

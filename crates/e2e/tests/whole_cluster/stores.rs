@@ -1,14 +1,9 @@
 //! What tests of a store ask the cluster.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use quorate_e2e::Release;
-
-/// How long the slowest steps may take.
-pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// The pods of a role, by name.
 pub(crate) async fn pods(release: &Release, role: &str) -> Vec<Pod> {
