@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_proto::deadline::MAX_TIMEOUT;
 use quorate_proto::transport::{ChannelOptions, ConnectionAge, InvalidAddress, channel};
 use quorate_proto::{Limits, RemoteReplica};
 use quorate_runtime::args::{byte_size, duration};
@@ -246,14 +247,11 @@ fn in_flight(text: &str) -> Result<u64, String> {
     count.ok_or_else(|| format!("it is a number from 1 to {MOST_IN_FLIGHT}"))
 }
 
-/// No operation takes longer.
-const MOST_SLOW_OPERATION: Duration = Duration::from_secs(60);
-
 fn slow_operation(text: &str) -> Result<Duration, String> {
     let limit = duration(text).map_err(|error| error.to_string())?;
-    match (Duration::from_millis(1)..=MOST_SLOW_OPERATION).contains(&limit) {
+    match (Duration::from_millis(1)..=MAX_TIMEOUT).contains(&limit) {
         true => Ok(limit),
-        false => Err("it is a time from 1ms to 60s".to_owned()),
+        false => Err(format!("it is a time from 1ms to {MAX_TIMEOUT:?}")),
     }
 }
 
@@ -414,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_counts_as_slow_is_bounded() {
-        assert_eq!(slow_operation("60s"), Ok(MOST_SLOW_OPERATION));
+        assert_eq!(slow_operation("60s"), Ok(MAX_TIMEOUT));
         for text in ["0s", "61s", "1", "slow"] {
             assert!(slow_operation(text).is_err(), "{text}");
         }

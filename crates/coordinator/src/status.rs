@@ -9,6 +9,9 @@ use tokio::time::{Instant, timeout};
 use crate::Coordinator;
 use crate::membership::{Location, Target};
 
+/// How long a member has to say that it is there; whoever looks waits as long.
+pub(crate) const MEMBER_LIMIT: Duration = Duration::from_secs(2);
+
 /// The config and how its members answer.
 #[derive(Debug, Clone)]
 pub struct Status {

@@ -1,17 +1,14 @@
 //! The status for people with a browser.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
+use quorate_register::majority;
 use quorate_runtime::admin::{Cell, StatusContent, StatusPage, StatusTable, Tone};
 use tokio::time::Instant;
 
 use crate::reconfiguration::{Progress, Step};
 use crate::repair::{MemberRepair, RepairStatus};
+use crate::status::MEMBER_LIMIT;
 use crate::{MemberStatus, Role, Status};
-
-/// How long a member has to answer; whoever looks waits as long.
-const MEMBER_LIMIT: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl StatusPage for Role {
@@ -90,7 +87,8 @@ fn headline(status: &Status) -> Cell {
     let reaches = |able: &dyn Fn(&MemberStatus) -> bool| {
         groups.iter().all(|is_in| {
             let group = || status.members.iter().filter(|it| is_in(it));
-            group().count() == 0 || group().filter(|it| able(it)).count() > group().count() / 2
+            let of = group().count();
+            of == 0 || group().filter(|it| able(it)).count() >= majority(of)
         })
     };
     let (answer, all) = (

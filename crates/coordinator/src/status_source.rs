@@ -6,10 +6,8 @@ use async_trait::async_trait;
 use quorate_proto::{StatusSource, v1};
 use quorate_register::{Identity, OperationError};
 
+use crate::status::MEMBER_LIMIT;
 use crate::{Coordinator, MemberStatus};
-
-/// How long a member has to say that it is there.
-const MEMBER_LIMIT: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl StatusSource for Coordinator {

@@ -14,9 +14,6 @@ const BOUND: u64 = 6000;
 /// So many seeds more clients have to see it too.
 const PATIENCE: u64 = 1500;
 
-/// Those that the judges see, who look at disks and configs, and no client so soon.
-const SEEN_BY_JUDGES_ONLY: &[Mutation] = &[];
-
 #[test]
 fn every_planted_bug_is_caught() {
     let named = env::var("SIMULATION_MUTATION").ok();
@@ -38,11 +35,7 @@ fn every_planted_bug_is_caught() {
     );
     for hunt in &hunts {
         assert!(hunt.first.is_some(), "not caught: {hunt}");
-        let expected = !SEEN_BY_JUDGES_ONLY.contains(&hunt.mutation);
-        assert!(
-            hunt.by_clients.is_some() || !expected,
-            "not seen by clients: {hunt}"
-        );
+        assert!(hunt.by_clients.is_some(), "not seen by clients: {hunt}");
     }
 }
 

@@ -75,7 +75,8 @@ impl Traces {
     }
 
     fn within(&self, parent: Option<SpanContext>) -> Option<Context> {
-        let context = Context::new().with_value(self.0.clone()?);
+        let tracer = self.0.clone()?;
+        let context = Context::new().with_value(tracer);
         Some(match parent {
             Some(parent) => context.with_remote_span_context(parent),
             None => context,

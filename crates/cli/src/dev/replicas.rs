@@ -143,11 +143,11 @@ impl Workload for DevReplicas {
         self.size.wanted()
     }
 
-    /// Starts the replicas first, as a StatefulSet would: they are waited for either way.
     async fn wanted_now(&self) -> Result<Option<Arc<[String]>>, WishUnknown> {
         Ok(self.wanted())
     }
 
+    /// Starts the replicas first, as a StatefulSet would: they are waited for either way.
     async fn scale(&self, size: usize) -> Result<(), ScaleRefused> {
         for ordinal in 0..size {
             let opened = self.open(ordinal).await;

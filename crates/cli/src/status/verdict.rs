@@ -64,7 +64,7 @@ impl Group {
     }
 
     fn majority(&self) -> usize {
-        self.members / 2 + 1
+        quorate_register::majority(self.members)
     }
 
     /// How many may be lost before writes fail, which reads do not do earlier; none if they

@@ -115,15 +115,14 @@ pub async fn bootstrap(
         Proof::Unproven(problems) => return Err(BootstrapError::NotActive(problems)),
     }
     record_active(directory, &config, limit).await;
-    if let Some(store) = config_store {
-        record_in_store(store, &config).await;
-    }
+    record_in_store(config_store, &config).await;
     Ok(config)
 }
 
-/// Records in the store that the config is active: that saves a later proof, and nothing depends
-/// on it.
-pub(super) async fn record_in_store(store: &dyn ConfigStore, config: &Arc<Config>) {
+/// Records in the store, if there is one, that the config is active: that saves a later proof, and
+/// nothing depends on it.
+pub(super) async fn record_in_store(store: Option<&dyn ConfigStore>, config: &Arc<Config>) {
+    let Some(store) = store else { return };
     let result = async {
         match store.read().await? {
             Some(stored) if stored.config.id() == config.id() && !stored.active => {

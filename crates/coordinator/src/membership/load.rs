@@ -105,9 +105,7 @@ async fn look(
         Proof::Active => {
             membership.install(newest.clone());
             record_active(directory, &newest, limit).await;
-            if let Some(store) = config_store {
-                record_in_store(store, &newest).await;
-            }
+            record_in_store(config_store, &newest).await;
             Ok(())
         }
         Proof::Superseded(newer) => match timeout(limit, membership.follow(&newer)).await {

@@ -8,7 +8,7 @@ use futures::stream::{self, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, ReplicaError, Write, majority,
+    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, ReplicaError, majority,
 };
 use tokio::time::Instant;
 
@@ -236,11 +236,7 @@ impl Transfer<'_> {
 
     async fn write(&self, member: usize, newest: &Newest) -> Result<(), ReplicaError> {
         let target = self.view.target(member);
-        let write = &Write {
-            key: newest.key.clone(),
-            pair: newest.pair.clone(),
-            origin: self.view.config().epoch(),
-        };
+        let write = &newest.write(self.view.config().epoch());
         let limit = self.options.request_timeout;
         self.ask(member, || {
             target.replica.local_write(&target.fence, write, limit)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::FutureExt;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
-use quorate_register::{MemberSet, PageRequest, ReplicaError, Write};
+use quorate_register::{MemberSet, PageRequest, ReplicaError};
 
 use super::compare::{Class, Range};
 use super::round::{Round, Superseded};
@@ -118,11 +118,7 @@ impl<'a> Round<'a> {
         if !self.asks(member) {
             return (member, None);
         }
-        let write = &Write {
-            key: newest.key.clone(),
-            pair: newest.pair.clone(),
-            origin: self.view.config().epoch(),
-        };
+        let write = &newest.write(self.view.config().epoch());
         let limit = self.repairer.parts.options.request_timeout;
         let send = |target: &'a Target| target.replica.local_write(&target.fence, write, limit);
         (member, Some(self.ask(member, send).await))

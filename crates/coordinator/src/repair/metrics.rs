@@ -1,11 +1,11 @@
 //! What repair counts.
 
-use crate::metrics::forget_others;
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts};
 use quorate_runtime::metrics::{Registrar, registered};
 use tokio::time::Instant;
 
 use super::status::RepairStatus;
+use crate::metrics::forget_others;
 
 /// The values of the label `result`.
 pub(super) const RESULTS: [&str; 4] = ["equal", "repaired", "incomplete", "superseded"];

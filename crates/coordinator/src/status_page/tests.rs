@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use quorate_register::{ClusterId, ConfigId, DiskBoots, Epoch, Identity, ReplicaError, ReplicaId};
 
 use super::*;

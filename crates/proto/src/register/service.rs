@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::opened::Opened;
 use super::server::RegisterServer;
-use super::traced::{TracedOperation, answered, served};
+use super::traced::{TracedOperation, observed, served};
 use super::wire::Exchanged;
 use crate::convert::register as convert;
 use crate::error::to_status;
@@ -204,12 +204,10 @@ async fn answer<A>(
 
 /// The answer of an operation, made within its span.
 async fn traced<A>(
-    mut span: Span,
+    span: Span,
     call: impl Future<Output = Result<A, OperationError>>,
 ) -> Result<Response<A>, Status> {
-    let result = span.scope(call).await;
-    answered(&mut span, result.as_ref().err());
-    result.map(Response::new).map_err(to_status)
+    answer(observed(span, call)).await
 }
 
 /// What says that a request is a retry, and the largest number with which it is none.

@@ -51,8 +51,18 @@ pub(super) fn served(
     })
 }
 
+/// An operation, performed within its span, which says how it ended.
+pub(super) async fn observed<A>(
+    mut span: Span,
+    operation: impl Future<Output = Result<A, OperationError>>,
+) -> Result<A, OperationError> {
+    let result = span.scope(operation).await;
+    answered(&mut span, result.as_ref().err());
+    result
+}
+
 /// Says how the operation ended.
-pub(super) fn answered(span: &mut Span, error: Option<&OperationError>) {
+fn answered(span: &mut Span, error: Option<&OperationError>) {
     if !span.is_recording() {
         return;
     }

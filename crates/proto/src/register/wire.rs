@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, ready};
 use futures::stream::{BoxStream, StreamExt};
 use quorate_register::{OperationError, Reason, Register};
-use quorate_trace::{Span, Traces};
+use quorate_trace::Traces;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::transport::Channel;
 
 use super::RefusalObserver;
-use super::traced::{TracedOperation, answered, served};
+use super::traced::{TracedOperation, observed, served};
 use crate::convert::operation::{
     RegisterCall, Wanted, answer_bytes, exchange_call, exchange_request, failure, get_answer,
     operation_name, write_answer,
@@ -96,26 +96,20 @@ impl<R: Register + ?Sized + 'static> Exchanged<R> {
             return Box::pin(ready(failure(error)));
         }
         let left = Some(left);
-        let mut span = match self.traces.is_on() {
-            true => served(&self.traces, TracedOperation::of(&call.asked), call.trace),
-            false => Span::none(),
-        };
+        let span = served(&self.traces, TracedOperation::of(&call.asked), call.trace);
         match call.asked {
             Wanted::Get(key) => Box::pin(async move {
-                let result = span.scope(register.get(&key, left)).await;
-                answered(&mut span, result.as_ref().err());
+                let result = observed(span, register.get(&key, left)).await;
                 get_answer(result, MAX_ENTRY_BYTES)
             }),
             Wanted::Set(key, value) => Box::pin(async move {
-                let result = span.scope(register.set(&key, value, left)).await;
-                answered(&mut span, result.as_ref().err());
-                write_answer(result)
+                write_answer(observed(span, register.set(&key, value, left)).await)
             }),
-            Wanted::Delete(key) => Box::pin(async move {
-                let result = span.scope(register.delete(&key, left)).await;
-                answered(&mut span, result.as_ref().err());
-                write_answer(result)
-            }),
+            Wanted::Delete(key) => {
+                Box::pin(
+                    async move { write_answer(observed(span, register.delete(&key, left)).await) },
+                )
+            }
         }
     }
 }

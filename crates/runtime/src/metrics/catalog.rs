@@ -1,7 +1,6 @@
 //! Where metrics are registered, and what there are.
 
-use std::sync::Mutex;
-
+use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::proto::MetricType;
 use prometheus::{Error, Registry};
@@ -41,7 +40,7 @@ pub struct Catalog(Mutex<Vec<Family>>);
 impl Catalog {
     /// All that was registered, by name.
     pub fn families(&self) -> Vec<Family> {
-        let mut families = self.0.lock().expect("no holder panics").clone();
+        let mut families = self.0.lock().clone();
         families.sort_by(|one, other| one.name.cmp(&other.name));
         families
     }
@@ -70,7 +69,7 @@ impl Registrar for Catalog {
                 help: desc.help.clone(),
             }
         });
-        let mut known = self.0.lock().expect("no holder panics");
+        let mut known = self.0.lock();
         known.extend(families);
         Ok(())
     }
