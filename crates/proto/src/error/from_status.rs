@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::iter::successors;
 
 use quorate_register::{Applied, OperationError, Reason};
 use tonic::{Code, Status};
@@ -28,7 +29,8 @@ pub enum Sent {
 }
 
 /// The error that a status carries. Without the details of a coordinator (a proxy answered,
-/// the connection broke) a write is not applied only if nothing of it was `sent`.
+/// the connection broke) a write is not applied only if nothing of it was `sent`, or the server
+/// did not look at it.
 pub fn from_status(status: &Status, call: Call, sent: Sent) -> OperationError {
     let details = status.get_error_details();
     let mut error = match details.error_info() {
@@ -80,9 +82,30 @@ fn unexplained(status: &Status, sent: Sent) -> OperationError {
         _ => Reason::Internal,
     };
     match sent {
-        Sent::Nothing => OperationError::not_applied(reason, message),
-        Sent::Something => OperationError::unknown(reason, message),
+        Sent::Something if !is_passed_over(status) => OperationError::unknown(reason, message),
+        _ => OperationError::not_applied(reason, message),
     }
+}
+
+/// Whether the server said that it did not look at the call, though all of it may have been sent:
+/// by a GOAWAY that names an earlier stream as the last one, or by a reset with REFUSED_STREAM
+/// (RFC 9113, 6.8 and 8.7). `h2` gives a received GOAWAY as the error of such streams only.
+pub(crate) fn is_passed_over(status: &Status) -> bool {
+    caused_by(status, |error: &h2::Error| {
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (refused || error.is_go_away())
+    })
+}
+
+/// Whether the call was given to a connection that ended before it took the call.
+pub(crate) fn came_too_late(status: &Status) -> bool {
+    caused_by(status, hyper::Error::is_canceled)
+}
+
+/// Whether any cause of the status is such an error.
+fn caused_by<E: Error + 'static>(status: &Status, is: impl Fn(&E) -> bool) -> bool {
+    let causes = successors(status.source(), |&error| error.source());
+    causes.filter_map(|error| error.downcast_ref()).any(is)
 }
 
 /// Whether tonic's own timer ended the call, here or at the server: it says CANCELLED then.

@@ -11,7 +11,7 @@ mod tests;
 mod to_status;
 
 pub use from_status::{Call, Sent, from_status};
-pub(crate) use from_status::{describe, is_timeout};
+pub(crate) use from_status::{came_too_late, describe, is_passed_over, is_timeout};
 pub use to_status::{code, to_status};
 
 /// `google.rpc.ErrorInfo.domain` of every error of Quorate.

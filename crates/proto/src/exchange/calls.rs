@@ -22,8 +22,8 @@ pub(super) const INDEX_BITS: u32 = 15;
 pub(crate) enum Unanswered {
     /// Too many calls are open, or too many bytes wait.
     Full,
-    /// The other end does not know exchanges: make unary calls.
-    Unsupported,
+    /// The other end took no exchange, and with it no call: make unary calls.
+    NotTaken,
     /// No answer came within the call's time.
     TimedOut {
         /// Whether the call may have left this process.
@@ -41,14 +41,14 @@ pub(crate) enum Unanswered {
 /// Why there is no stream.
 #[derive(Debug, Clone)]
 pub(super) enum Down {
-    Unsupported,
+    NotTaken,
     Broken(Arc<str>),
 }
 
 impl Down {
     fn unanswered(&self, sent: bool) -> Unanswered {
         match self {
-            Self::Unsupported => Unanswered::Unsupported,
+            Self::NotTaken => Unanswered::NotTaken,
             Self::Broken(problem) => Unanswered::Broken {
                 problem: problem.clone(),
                 sent,

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 
 use super::calls::{Calls, Down, SWEEP_INTERVAL};
 use super::{Outgoing, Wire};
-use crate::error::describe;
+use crate::error::{describe, is_passed_over};
 
 /// The pause before a broken stream is opened again; it doubles until one brings an answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -64,8 +64,9 @@ impl<W: Wire> Driver<W> {
                 }
                 Err(status) if status.code() == Code::Unimplemented => {
                     pause = UNSUPPORTED_PAUSE;
-                    Down::Unsupported
+                    Down::NotTaken
                 }
+                Err(status) if is_passed_over(&status) => Down::NotTaken,
                 Err(status) => Down::Broken(describe(&status).into()),
             };
             calls.broke(down);

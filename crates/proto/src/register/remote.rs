@@ -15,12 +15,15 @@ use super::wire::RegisterWire;
 use crate::convert::operation::{self, Problem, RegisterCall, Wanted};
 use crate::convert::register as convert;
 use crate::deadline::{DEFAULT_TIMEOUT, MAX_TIMEOUT};
-use crate::error::{Call, Sent, from_status, is_timeout};
+use crate::error::{Call, Sent, came_too_late, from_status, is_passed_over, is_timeout};
 use crate::exchange::{Exchange, MAX_ENTRY_BYTES, MAX_OPEN_CALLS, Unanswered};
 use crate::transport::{SentMark, Tracked};
 use crate::v1::register_client::RegisterClient;
 use crate::v1::register_exchange_answer::Answer;
 use crate::{InvalidMessage, Limits, v1};
+
+/// More connections than this do not end under one call, unless something is wrong.
+const MAX_TRANSPARENT_RETRIES: u32 = 3;
 
 /// A [`Register`] that is reached through a channel; clones share it.
 ///
@@ -84,7 +87,7 @@ impl RemoteRegister {
         };
         let (reason, message, sent) = match answer {
             Ok(answer) => return Ok(Some(answer)),
-            Err(Unanswered::Unsupported) => return Ok(None),
+            Err(Unanswered::NotTaken) => return Ok(None),
             Err(Unanswered::Full) => {
                 let message = format!("{MAX_OPEN_CALLS} calls are open on this connection");
                 (Reason::Overloaded, message, false)
@@ -117,35 +120,52 @@ impl RemoteRegister {
             .await
     }
 
-    async fn call<M, A, F>(
+    /// Makes a unary call. One that met the end of its connection and surely was not looked at is
+    /// made again on another one, which gRPC calls a transparent retry.
+    async fn call<M: Clone, A, F>(
         &self,
         call: Call,
         message: M,
         timeout: Option<Duration>,
-        method: impl FnOnce(RegisterClient<Tracked>, Request<M>) -> F,
+        method: impl Fn(RegisterClient<Tracked>, Request<M>) -> F,
     ) -> Result<A, OperationError>
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
         // What is longer the coordinator does not grant, and the header may not be able to say.
         let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
-        let mark = SentMark::default();
-        let mut request = Request::new(message);
-        request.set_timeout(timeout);
-        request.extensions_mut().insert(mark.clone());
-        if let Some(trace) = Parent::current().span_context() {
-            let headers = request.metadata_mut().as_mut();
-            headers.insert(parent::TRACEPARENT, parent::to_header(&trace));
+        let began = Instant::now();
+        let mut retries = 0;
+        loop {
+            let mark = SentMark::default();
+            let left = timeout.saturating_sub(began.elapsed());
+            let request = request(message.clone(), left, mark.clone());
+            let answer = tokio::time::timeout(left, method(self.client.clone(), request)).await;
+            let status = match answer {
+                Ok(Ok(response)) => return Ok(response.into_inner()),
+                Ok(Err(status)) if !is_timeout(&status) => status,
+                // By this timer, or by that of tonic, which says less.
+                _ => Status::deadline_exceeded(format!("no answer within {timeout:?}")),
+            };
+            let sent = mark.give_up();
+            let unseen = is_passed_over(&status) || sent == Sent::Nothing && came_too_late(&status);
+            if !unseen || retries == MAX_TRANSPARENT_RETRIES {
+                return Err(from_status(&status, call, sent));
+            }
+            retries += 1;
         }
-        let status = match tokio::time::timeout(timeout, method(self.client.clone(), request)).await
-        {
-            Ok(Ok(response)) => return Ok(response.into_inner()),
-            Ok(Err(status)) if !is_timeout(&status) => status,
-            // By this timer, or by that of tonic, which says less.
-            _ => Status::deadline_exceeded(format!("no answer within {timeout:?}")),
-        };
-        Err(from_status(&status, call, mark.give_up()))
     }
+}
+
+fn request<M>(message: M, timeout: Duration, mark: SentMark) -> Request<M> {
+    let mut request = Request::new(message);
+    request.set_timeout(timeout);
+    request.extensions_mut().insert(mark);
+    if let Some(trace) = Parent::current().span_context() {
+        let headers = request.metadata_mut().as_mut();
+        headers.insert(parent::TRACEPARENT, parent::to_header(&trace));
+    }
+    request
 }
 
 /// An answer that breaks the interface: what it was an answer to did happen.

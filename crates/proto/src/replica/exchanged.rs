@@ -98,7 +98,7 @@ impl<O: ExchangeStream, P> ExchangedReplica<O, P> {
         };
         match answer {
             Ok(answer) => Ok(Some(answer)),
-            Err(Unanswered::Unsupported) => Ok(None),
+            Err(Unanswered::NotTaken) => Ok(None),
             Err(Unanswered::TimedOut { .. }) => Err(ReplicaError::TimedOut { waited: timeout }),
             Err(Unanswered::Full) => Err(ReplicaError::Overloaded {
                 limit: MAX_OPEN_CALLS,
