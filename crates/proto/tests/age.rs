@@ -9,6 +9,8 @@ use common::{AMPLE, MemoryRegister, MemoryReplica, PATIENCE, Server, eventually,
 use quorate_proto::transport::{ConnectionAge, Routes, ServerOptions};
 use quorate_proto::{Limits, RemoteRegister, RemoteReplica, ReplicaService};
 use quorate_register::{Pair, Register, Replica};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 fn options(limit: Duration, grace: Duration) -> ServerOptions {
     ServerOptions {
@@ -65,4 +67,53 @@ async fn without_an_age_a_connection_stays() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(server.connections.accepted(), 1);
+}
+
+/// A server that closed at once would answer what comes then with a reset, and its client might
+/// never read which calls were not looked at.
+#[tokio::test]
+async fn the_end_of_a_connection_waits_for_its_client() {
+    let short = Duration::from_millis(50);
+    let options = ServerOptions {
+        keep_alive_timeout: PATIENCE,
+        ..options(short, PATIENCE)
+    };
+    let register = Arc::new(MemoryRegister::default());
+    let server = Server::register_with(register, options).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(PREFACE).await.unwrap();
+    stream.write_all(&EMPTY_SETTINGS).await.unwrap();
+    while !answer_ping(&mut stream).await {}
+    stream.read_to_end(&mut Vec::new()).await.unwrap();
+    for _ in 0..10 {
+        stream.write_all(&EMPTY_SETTINGS).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(server.connections.open(), 1);
+    drop(stream);
+    eventually(|| server.connections.open() == 0).await;
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Length (24 bits), type, flags, stream.
+const EMPTY_SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// Reads a frame, and answers it if it is the ping between a GOAWAY and the last one.
+async fn answer_ping(stream: &mut TcpStream) -> bool {
+    const PING: u8 = 6;
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).await.unwrap();
+    if head[3] != PING {
+        return false;
+    }
+    head[4] = 1; // it is an answer
+    stream
+        .write_all(&[&head[..], &payload].concat())
+        .await
+        .unwrap();
+    true
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,6 +15,7 @@ use tonic::transport::server::Connected;
 
 use super::age::{Aging, ConnectionAge, Retired};
 use super::connections::Place;
+use super::linger::Linger;
 
 /// The length of the words with which every HTTP/2 client begins (RFC 9113, 3.4).
 const PREFACE_BYTES: usize = 24;
@@ -23,7 +24,8 @@ const PREFACE_BYTES: usize = 24;
 /// [`Incoming`](super::Incoming) while it exists.
 ///
 /// Reading from it fails once it is cut or too old, or when its client does not begin to speak
-/// HTTP/2 in time: keep-alive only watches those that did.
+/// HTTP/2 in time: keep-alive only watches those that did. Its end waits for that of the client,
+/// for a while, so that the last words arrive.
 #[derive(Debug)]
 pub struct Accepted {
     stream: TcpStream,
@@ -32,18 +34,23 @@ pub struct Accepted {
     aging: Option<Aging>,
     /// Until the client began to speak: how many bytes are missing, and the time it has.
     preface: Option<(usize, Pin<Box<Sleep>>)>,
+    /// How long its client has for its last words, and a new one for its first.
+    timeout: Duration,
+    /// Once the end for writing is closed.
+    linger: Option<Linger>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Accepted {
-    pub(super) fn new(stream: TcpStream, place: Place, preface_timeout: Duration) -> Self {
-        let timeout = Box::pin(tokio::time::sleep(preface_timeout));
+    pub(super) fn new(stream: TcpStream, place: Place, timeout: Duration) -> Self {
         Self {
             stream,
             cut: Box::pin(place.cut),
             retired: Retired::default(),
             aging: None,
-            preface: Some((PREFACE_BYTES, timeout)),
+            preface: Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(timeout)))),
+            timeout,
+            linger: None,
             _permit: place.permit,
         }
     }
@@ -120,8 +127,19 @@ impl AsyncWrite for Accepted {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let connection = self.get_mut();
+        if connection.cut.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if connection.linger.is_none() {
+            ready!(Pin::new(&mut connection.stream).poll_shutdown(context))?;
+        }
+        let timeout = connection.timeout;
+        let linger = connection
+            .linger
+            .get_or_insert_with(|| Linger::new(timeout));
+        linger.poll_over(&mut connection.stream, context).map(Ok)
     }
 }
 

@@ -13,6 +13,7 @@ mod channel;
 mod connections;
 mod connector;
 mod incoming;
+mod linger;
 mod sent;
 mod serve;
 mod server;

@@ -18,7 +18,8 @@ pub struct ServerOptions {
     /// After how long a silence a ping is sent to a client.
     pub keep_alive_interval: Duration,
     /// How long its answer may take, before the connection is given up; also how long a
-    /// new connection may take to say its first words.
+    /// new connection may take to say its first words, and one that ends to be closed by its
+    /// client.
     pub keep_alive_timeout: Duration,
     /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, Linux only).
     pub user_timeout: Duration,

@@ -1,15 +1,15 @@
 //! Tells a client that there are too many connections, in its own language.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+
+use super::linger::Linger;
 
 /// How long it may take to tell one.
 const TIMEOUT: Duration = Duration::from_secs(1);
-
-/// What a client may have sent before it listens.
-const MAX_DISCARDED_BYTES: usize = 64 * 1024;
 
 /// HTTP/2's code for "you ask for too much" (RFC 9113, 7), which gRPC maps to
 /// RESOURCE_EXHAUSTED.
@@ -20,15 +20,8 @@ pub(super) async fn turn_away(mut stream: TcpStream, limit: usize) {
     let told = async {
         stream.write_all(&goaway(limit)).await?;
         stream.shutdown().await?;
-        // Closing with unread bytes would reset the connection, and take the words back.
-        let mut room = [0; 4096];
-        let mut discarded = 0;
-        while discarded < MAX_DISCARDED_BYTES {
-            match stream.read(&mut room).await? {
-                0 => break,
-                length => discarded += length,
-            }
-        }
+        let mut linger = Linger::new(TIMEOUT);
+        poll_fn(|context| linger.poll_over(&mut stream, context)).await;
         std::io::Result::Ok(())
     };
     // A client that is gone before it heard needs no answer.
