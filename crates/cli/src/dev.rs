@@ -16,6 +16,7 @@ use quorate_coordinator::membership::{
 use quorate_coordinator::{Agreement, CoordinatorParts, MembershipArgs, OperationArgs};
 use quorate_register::{Config, MAX_GROUP_MEMBERS, MemberSet};
 use quorate_replica::StoreLimitArgs;
+use quorate_runtime::metrics::ServerMetrics;
 use quorate_runtime::telemetry::{self, LogArgs, Telemetry, TraceArgs, TraceSender};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownSettings, SystemEntropy, SystemSignals,
@@ -139,6 +140,7 @@ async fn serve(
         registry: registry.clone(),
     };
     let (role, mut readiness) = quorate_coordinator::start(parts, &shutdown)?;
+    let server_metrics = ServerMetrics::new(&registry, "coordinator", "")?;
     let sender = TraceSender::start(&args.traces, build.name, "dev", &registry)?;
     let admin_server = Admin {
         build,
@@ -152,8 +154,15 @@ async fn serve(
         .background
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
-    let serving =
-        quorate_coordinator::serve(role, grpc, limits, None, sender.traces(), shutdown.clone());
+    let serving = quorate_coordinator::serve(
+        role,
+        grpc,
+        limits,
+        None,
+        sender.traces(),
+        server_metrics,
+        shutdown.clone(),
+    );
     let serving = shutdown.calls.spawn(serving);
     let is_ready = |readiness: &_| *readiness == quorate_runtime::Readiness::Ready;
     tokio::select! {

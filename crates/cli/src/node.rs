@@ -7,6 +7,7 @@ use prometheus::Registry;
 use quorate_coordinator::membership::FixedDirectory;
 use quorate_coordinator::{CoordinatorParts, OperationArgs, ReplicaAddress, remote_directory};
 use quorate_replica::{AdmissionArgs, Departure, StoreArgs};
+use quorate_runtime::metrics::ServerMetrics;
 use quorate_runtime::telemetry::{self, LogArgs, Telemetry, TraceArgs, TraceSender};
 use quorate_runtime::{
     Admin, BuildInfo, ListenAddress, Shutdown, ShutdownArgs, SystemSignals, listener, metrics,
@@ -127,6 +128,8 @@ async fn serve(
         registry: registry.clone(),
     };
     let (role, readiness) = quorate_coordinator::start(parts, &shutdown)?;
+    let server_metrics = ServerMetrics::new(&registry, "coordinator", "")?;
+    let replica_server_metrics = ServerMetrics::new(&registry, "replica", &args.name)?;
     let sender = TraceSender::start(&args.traces, build.name, &args.name, &registry)?;
     tracing::info!(
         listen = %args.listen, replica = %args.replica_listen, admin = %args.admin_listen,
@@ -145,12 +148,24 @@ async fn serve(
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let observing = quorate_replica::observe(replica.clone(), shutdown.clone());
     shutdown.background.spawn(observing);
-    let replica_serving =
-        quorate_replica::serve(replica, replica_grpc, sender.traces(), shutdown.clone());
+    let replica_serving = quorate_replica::serve(
+        replica,
+        replica_grpc,
+        sender.traces(),
+        replica_server_metrics,
+        shutdown.clone(),
+    );
     let replica_serving = shutdown.calls.spawn(replica_serving);
     let limits = args.operations.limits();
-    let serving =
-        quorate_coordinator::serve(role, grpc, limits, None, sender.traces(), shutdown.clone());
+    let serving = quorate_coordinator::serve(
+        role,
+        grpc,
+        limits,
+        None,
+        sender.traces(),
+        server_metrics,
+        shutdown.clone(),
+    );
     let serving = shutdown.calls.spawn(serving);
     let ended = tokio::select! {
         biased;

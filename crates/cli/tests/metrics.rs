@@ -14,7 +14,7 @@ use quorate_coordinator::repair::RepairMetrics;
 use quorate_coordinator::{CanaryMetrics, CoordinatorMetrics};
 use quorate_replica::ReplicaMetrics;
 use quorate_runtime::BuildInfo;
-use quorate_runtime::metrics::{Catalog, Family, register};
+use quorate_runtime::metrics::{Catalog, Family, ServerMetrics, register};
 use quorate_runtime::telemetry::TraceMetrics;
 
 const INTRODUCTION: &str = "\
@@ -47,10 +47,11 @@ fn sections() -> Vec<Section> {
     vec![
         Section {
             title: "Both roles",
-            text: "What every process has. The `process_*` metrics are there on Linux.",
+            text: "What every process has, and the gRPC server of each role, `member` being a replica's pod. The `process_*` metrics are there on Linux.",
             families: catalog(&|catalog| {
                 let build = BuildInfo::new("quorate", "0.0.0");
                 register(catalog, &build).unwrap();
+                ServerMetrics::new(catalog, "coordinator", "").unwrap();
             }),
         },
         Section {

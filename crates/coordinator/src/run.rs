@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
-use quorate_proto::transport::{self, ConnectionAge, Routes, ServerOptions};
+use quorate_proto::transport::{self, ConnectionAge, Connections, Routes, ServerOptions};
 use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
+use quorate_runtime::metrics::ServerMetrics;
 use quorate_runtime::telemetry::{Telemetry, TraceSender, TracesError};
 use quorate_runtime::{
     Admin, BuildInfo, ListenError, Readiness, Shutdown, SystemEntropy, listener, metrics,
@@ -119,6 +120,7 @@ pub async fn run(
         kubernetes.make_first_config(role.coordinator.membership().clone(), &shutdown);
     }
     let instance = &args.kubernetes.pod_name;
+    let server_metrics = ServerMetrics::new(&registry, "coordinator", "")?;
     let sender = TraceSender::start(&args.traces, build.name, instance, &registry)?;
     tracing::info!(listen = %args.listen, admin = %args.admin_listen, "serving");
     let admin_server = Admin {
@@ -134,7 +136,15 @@ pub async fn run(
         .spawn(admin_server.serve(admin, shutdown.clone()));
     let limits = args.operations.limits();
     let age = args.max_connection_age();
-    let serving = serve(role, grpc, limits, age, sender.traces(), shutdown.clone());
+    let serving = serve(
+        role,
+        grpc,
+        limits,
+        age,
+        sender.traces(),
+        server_metrics,
+        shutdown.clone(),
+    );
     let serving = shutdown.calls.spawn(serving);
     let ended = serving.await.expect("the server's task does not panic");
     sender.end().await;
@@ -309,6 +319,7 @@ pub async fn serve(
     limits: Limits,
     max_connection_age: Option<ConnectionAge>,
     traces: Traces,
+    metrics: ServerMetrics,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let coordinator = &role.coordinator;
@@ -318,6 +329,7 @@ pub async fn serve(
         .until(shutdown.stop_accepting.clone());
     // A little more than are admitted, so that it is the coordinator that refuses, and counts.
     let calls = coordinator.max_operations() + SPARE_CALLS;
+    let exchanges = service.exchanges();
     let service = service.into_server().max_calls(calls);
     let routes = Routes::new(service).add_service(role.membership_service());
     let names = [
@@ -328,7 +340,15 @@ pub async fn serve(
         max_connection_age,
         ..ServerOptions::default()
     };
-    transport::serve_role(&names, routes, listener, &options, phases(&shutdown)).await?;
+    let observe = |connections: &Connections| {
+        metrics.observe(
+            connections.open(),
+            connections.accepted(),
+            exchanges.count(),
+        );
+    };
+    let phases = phases(&shutdown);
+    transport::serve_role(&names, routes, listener, &options, phases, observe).await?;
     Ok(())
 }
 

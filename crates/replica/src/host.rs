@@ -39,6 +39,11 @@ impl<S: Store> ReplicaHost<S> {
     pub fn observe(&self) {
         self.current.load().observe();
     }
+
+    /// Takes one more sample of the store, for the gauges that need one.
+    pub fn sample(&self) {
+        self.current.load().sample();
+    }
 }
 
 impl<S: Store> StandIn for ReplicaHost<S> {

@@ -29,6 +29,7 @@ mod run;
 mod state;
 mod status_page;
 mod store;
+mod tombstones;
 mod traced;
 
 pub use args::{AdmissionArgs, ReplicaArgs, StoreArgs, StoreLimitArgs};

@@ -113,6 +113,15 @@ impl<S: Store> LocalReplica<S> {
         let metrics = &self.state.metrics;
         metrics.store(store.keys(), store.disk_bytes(), self.queue.len());
     }
+
+    /// Takes one more sample of the store, for the gauge that says how many keys are tombstones.
+    pub fn sample(&self) {
+        match self.state.tombstones.lock().take(&self.state.store) {
+            Ok(ratio) => self.state.metrics.tombstones(ratio),
+            // Whoever needs what cannot be read says more.
+            Err(error) => tracing::debug!(%error, "no sample of the store"),
+        }
+    }
 }
 
 #[async_trait]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 use quorate_register::HeldConfig;
 use quorate_runtime::metrics::{Registrar, registered};
 
@@ -20,6 +20,7 @@ pub struct ReplicaMetrics {
     queued: IntGauge,
     in_flight: IntGaugeVec,
     keys: IntGauge,
+    tombstone_ratio: Gauge,
     bytes: IntGauge,
     free_bytes: IntGauge,
     capacity_bytes: IntGauge,
@@ -79,6 +80,13 @@ impl ReplicaMetrics {
             keys: gauge(
                 "quorate_store_keys",
                 "Keys in the store, tombstones included, approximately.",
+            )?,
+            tombstone_ratio: registered(
+                registry,
+                Gauge::with_opts(opts(
+                    "quorate_store_tombstone_ratio",
+                    "Share of the keys that are tombstones, from 0 to 1, in the latest samples of the store.",
+                ))?,
             )?,
             bytes: gauge("quorate_store_bytes", "Bytes the store takes on disk.")?,
             free_bytes: gauge(
@@ -149,6 +157,10 @@ impl ReplicaMetrics {
         self.keys.set(saturate(keys));
         self.bytes.set(saturate(bytes));
         self.queued.set(saturate(queued as u64));
+    }
+
+    pub(crate) fn tombstones(&self, ratio: f64) {
+        self.tombstone_ratio.set(ratio);
     }
 
     pub(crate) fn adopted(&self, held: Option<&HeldConfig>) {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use prometheus::Registry;
 use quorate_proto::ReplicaService;
-use quorate_proto::transport::{self, Routes, ServerOptions};
+use quorate_proto::transport::{self, Connections, Routes, ServerOptions};
 use quorate_proto::v1::replica_server;
 use quorate_register::ReplicaId;
+use quorate_runtime::metrics::ServerMetrics;
 use quorate_runtime::telemetry::{Telemetry, TraceSender, TracesError};
 use quorate_runtime::{Admin, BuildInfo, Readiness, Shutdown, SystemEntropy, listener, metrics};
 use quorate_trace::Traces;
@@ -108,6 +109,7 @@ pub async fn run(
         departure,
         &registry,
     )?;
+    let server_metrics = ServerMetrics::new(&registry, "replica", &args.pod)?;
     let sender = TraceSender::start(&args.traces, build.name, &args.pod, &registry)?;
     tracing::info!(pod = args.pod, listen = %args.listen, admin = %args.admin_listen, "serving");
 
@@ -126,9 +128,14 @@ pub async fn run(
     shutdown
         .background
         .spawn(observe(replica.clone(), shutdown.clone()));
-    let serving = shutdown
-        .calls
-        .spawn(serve(replica, grpc, sender.traces(), shutdown.clone()));
+    let serving = serve(
+        replica,
+        grpc,
+        sender.traces(),
+        server_metrics,
+        shutdown.clone(),
+    );
+    let serving = shutdown.calls.spawn(serving);
     let ended = tokio::select! {
         biased;
         // While `serve` holds the replica, the committer ends only by failing.
@@ -147,12 +154,13 @@ pub async fn serve<S: Store>(
     replica: Arc<ReplicaHost<S>>,
     listener: tokio::net::TcpListener,
     traces: Traces,
+    metrics: ServerMetrics,
     shutdown: Shutdown,
 ) -> Result<(), RunError> {
     let service = ReplicaService::new(replica, MESSAGE_LIMITS)
         .traced_by(traces)
-        .until(shutdown.stop_accepting.clone())
-        .into_server();
+        .until(shutdown.stop_accepting.clone());
+    let exchanges = service.exchanges();
     let phases = transport::Phases {
         draining: shutdown.draining.clone(),
         stop_accepting: shutdown.stop_accepting.clone(),
@@ -160,14 +168,28 @@ pub async fn serve<S: Store>(
     };
     let names = [replica_server::SERVICE_NAME];
     let options = ServerOptions::default();
-    transport::serve_role(&names, Routes::new(service), listener, &options, phases).await?;
+    let observe = |connections: &Connections| {
+        metrics.observe(
+            connections.open(),
+            connections.accepted(),
+            exchanges.count(),
+        );
+    };
+    let routes = Routes::new(service.into_server());
+    transport::serve_role(&names, routes, listener, &options, phases, observe).await?;
     Ok(())
 }
 
+/// A sample reads some pages of the store, so it is taken more rarely.
+const OBSERVATIONS_PER_SAMPLE: u64 = 10;
+
 /// Keeps the gauges up to date until the end.
 pub async fn observe<S: Store>(replica: Arc<ReplicaHost<S>>, shutdown: Shutdown) {
-    loop {
+    for observations in 0_u64.. {
         replica.observe();
+        if observations % OBSERVATIONS_PER_SAMPLE == 0 {
+            replica.sample();
+        }
         tokio::select! {
             biased;
             () = shutdown.cancel.cancelled() => return,

@@ -3,13 +3,14 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use quick_cache::sync::Cache;
 use quorate_register::fence::check_target;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{Fence, HeldConfig, Key, Pair, ReplicaError, ReplicaId, Timestamp};
 
 use crate::digests::Digests;
+use crate::tombstones::TombstoneSamples;
 use crate::{ReplicaMetrics, Store, StoreError};
 
 /// What is remembered of a key's durable pair to compare writes with.
@@ -34,6 +35,7 @@ pub(crate) struct State<S> {
     pub(crate) pod: String,
     pub(crate) store: S,
     pub(crate) metrics: ReplicaMetrics,
+    pub(crate) tombstones: Mutex<TombstoneSamples>,
     /// The config served under. Readers hold the lock from their fence check to the end of
     /// their access; the committer takes it to publish an adoption, so no read that passed
     /// under the old config returns what is written under the new one.
@@ -70,6 +72,7 @@ impl<S: Store> State<S> {
             pod,
             store,
             metrics,
+            tombstones: Mutex::default(),
             config: RwLock::new(config),
             stamps: Cache::new(cached_stamps),
             digests: Digests::new(),

@@ -4,8 +4,10 @@
 mod allocations;
 mod catalog;
 mod machine;
+mod server;
 
 pub use catalog::{Catalog, Family, Registrar};
+pub use server::ServerMetrics;
 
 use prometheus::core::Collector;
 use prometheus::{IntGaugeVec, Opts};

@@ -7,6 +7,7 @@ use quorate_proto::transport::{ChannelOptions, channel};
 use quorate_proto::v1::register_client::RegisterClient;
 use quorate_proto::v1::{DeleteRequest, GetRequest, SetRequest};
 use quorate_runtime::Shutdown;
+use quorate_runtime::metrics::ServerMetrics;
 use quorate_trace::Traces;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
@@ -33,6 +34,7 @@ fn served(cluster: &Cluster) -> RegisterClient<Channel> {
         Limits::default(),
         None,
         Traces::off(),
+        ServerMetrics::new(&cluster.registry, "coordinator", "").unwrap(),
         Shutdown::new(),
     );
     tokio::spawn(async move { serving.await.expect("serving does not fail") });

@@ -1,6 +1,8 @@
 //! The serving end of an exchange: work and answers together.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures::stream::Stream;
@@ -12,16 +14,47 @@ use super::answering::{Answering, Service};
 use super::outbox::Answers;
 use crate::transport::Retired;
 
+/// How many exchanges a service has open; clones share the count.
+#[derive(Debug, Clone, Default)]
+pub struct OpenExchanges(Arc<AtomicUsize>);
+
+impl OpenExchanges {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts one in, until it is dropped.
+    fn one_more(&self) -> OneOpen {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        OneOpen(self.clone())
+    }
+}
+
+struct OneOpen(OpenExchanges);
+
+impl Drop for OneOpen {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The answers of an exchange whose work goes on in a task of its own, which ends with it.
 pub struct Attended<S: Service> {
     answers: Answers<S>,
     _work: AbortOnDropHandle<()>,
+    _counted: OneOpen,
 }
 
 impl<S: Service> Attended<S> {
     /// Answers what comes in, until that or `stop` ends, or its connection is
-    /// [`Retired`]. Must be called within a tokio runtime.
-    pub(crate) fn new<I>(service: S, request: Request<I>, stop: &CancellationToken) -> Self
+    /// [`Retired`]; it counts as open while it exists. Must be called within a tokio runtime.
+    pub(crate) fn new<I>(
+        service: S,
+        request: Request<I>,
+        stop: &CancellationToken,
+        open: &OpenExchanges,
+    ) -> Self
     where
         I: Stream<Item = Result<S::Request, Status>> + Send + Unpin + 'static,
     {
@@ -40,6 +73,7 @@ impl<S: Service> Attended<S> {
         Self {
             answers,
             _work: AbortOnDropHandle::new(tokio::spawn(work)),
+            _counted: open.one_more(),
         }
     }
 }

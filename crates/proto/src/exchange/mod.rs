@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 pub use answering::{Answering, Opened, Refusal, Service};
-pub use attended::Attended;
+pub use attended::{Attended, OpenExchanges};
 pub(crate) use calling::Calling;
 pub(crate) use calls::Unanswered;
 pub use outbox::Answers;

@@ -16,7 +16,7 @@ use super::traced::{TracedOperation, observed, served};
 use super::wire::Exchanged;
 use crate::convert::register as convert;
 use crate::error::to_status;
-use crate::exchange::Attended;
+use crate::exchange::{Attended, OpenExchanges};
 use crate::v1::register_server;
 use crate::{Limits, v1};
 
@@ -46,6 +46,7 @@ pub struct RegisterService<R: ?Sized, S: ?Sized> {
     observer: Option<Arc<dyn RefusalObserver>>,
     stop: CancellationToken,
     traces: Traces,
+    exchanges: OpenExchanges,
 }
 
 impl<R, S> RegisterService<R, S>
@@ -62,6 +63,7 @@ where
             observer: None,
             stop: CancellationToken::new(),
             traces: Traces::off(),
+            exchanges: OpenExchanges::default(),
         }
     }
 
@@ -96,6 +98,11 @@ where
             observer: Some(observer),
             ..self
         }
+    }
+
+    /// The exchanges that it has open.
+    pub fn exchanges(&self) -> OpenExchanges {
+        self.exchanges.clone()
     }
 
     /// The service for a [`tonic::transport::Server`], its messages limited.
@@ -175,7 +182,8 @@ where
             observer: self.observer.clone(),
             traces: self.traces.clone(),
         };
-        Ok(Response::new(Attended::new(exchanged, request, &self.stop)))
+        let answers = Attended::new(exchanged, request, &self.stop, &self.exchanges);
+        Ok(Response::new(answers))
     }
 
     async fn status(

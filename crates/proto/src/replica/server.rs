@@ -13,7 +13,7 @@ use super::wire::Exchanged;
 
 use crate::convert::refusal::refusal;
 use crate::convert::{digest, replica as convert, scan};
-use crate::exchange::{Attended, MAX_MESSAGE_BYTES};
+use crate::exchange::{Attended, MAX_MESSAGE_BYTES, OpenExchanges};
 use crate::v1::{local_read_response, local_read_timestamp_response, replica_server};
 use crate::{Limits, deadline, v1};
 
@@ -27,6 +27,7 @@ pub struct ReplicaService<R: ?Sized> {
     replica: Arc<R>,
     stop: CancellationToken,
     traces: Traces,
+    exchanges: OpenExchanges,
 }
 
 impl<R: Replica + ?Sized + 'static> ReplicaService<R> {
@@ -37,6 +38,7 @@ impl<R: Replica + ?Sized + 'static> ReplicaService<R> {
             replica,
             stop: CancellationToken::new(),
             traces: Traces::off(),
+            exchanges: OpenExchanges::default(),
         }
     }
 
@@ -59,6 +61,11 @@ impl<R: Replica + ?Sized + 'static> ReplicaService<R> {
             true => self.traces.adopt(parent::of_headers(metadata.as_ref())),
             false => Parent::default(),
         }
+    }
+
+    /// The exchanges that it has open.
+    pub fn exchanges(&self) -> OpenExchanges {
+        self.exchanges.clone()
     }
 
     /// The service for a [`tonic::transport::Server`], its messages limited.
@@ -136,7 +143,8 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
             limits: self.limits,
             traces: self.traces.clone(),
         };
-        Ok(Response::new(Attended::new(exchanged, request, &self.stop)))
+        let answers = Attended::new(exchanged, request, &self.stop, &self.exchanges);
+        Ok(Response::new(answers))
     }
 
     async fn scan(

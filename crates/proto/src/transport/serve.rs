@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::future::{self, FutureExt};
@@ -11,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use super::{Accepted, Incoming, ServerOptions, routes, server};
+use super::{Accepted, Connections, Incoming, ServerOptions, routes, server};
 
 /// When a server goes through the phases of its end.
 #[derive(Debug, Clone)]
@@ -24,8 +25,11 @@ pub struct Phases {
     pub cut: CancellationToken,
 }
 
+const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Serves a role's services, which have these full names, with reflection and health beside them,
-/// within these limits, until its phases are over.
+/// within these limits, until its phases are over. Its connections are shown to `observe` each
+/// second.
 ///
 /// # Errors
 /// When the transport fails.
@@ -35,16 +39,27 @@ pub async fn serve_role(
     listener: TcpListener,
     options: &ServerOptions,
     phases: Phases,
+    observe: impl Fn(&Connections),
 ) -> Result<(), tonic::transport::Error> {
-    let (routes, health) = routes(services, names).await;
     let incoming = Incoming::new(vec![listener], options);
+    let connections = incoming.connections();
+    let observing = async {
+        loop {
+            observe(&connections);
+            tokio::time::sleep(OBSERVE_INTERVAL).await;
+        }
+    };
+    let (routes, health) = routes(services, names).await;
     health.set_serving(true).await;
     let stop = async {
         phases.draining.cancelled().await;
         health.set_serving(false).await;
         phases.stop_accepting.cancelled().await;
     };
-    serve(routes, incoming, options, stop, phases.cut).await
+    tokio::select! {
+        served = serve(routes, incoming, options, stop, phases.cut) => served,
+        () = observing => unreachable!("it goes on for ever"),
+    }
 }
 
 /// Serves `routes` to the connections of `incoming` until `stop` is cancelled and the calls in

@@ -10,7 +10,7 @@ use quorate_proto::{Limits, RemoteReplica, ReplicaService};
 use quorate_register::{Pair, Replica, ReplicaError, Write};
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{MemoryReplica, PATIENCE, Server, key, timestamp};
+use crate::common::{MemoryReplica, PATIENCE, Server, eventually, key, timestamp};
 
 #[tokio::test]
 async fn thousands_of_calls_at_once_share_a_connection_and_all_are_answered() {
@@ -49,6 +49,7 @@ async fn a_stop_ends_the_exchange_once_its_calls_are_answered() {
     let (replica, fence) = MemoryReplica::adopted();
     let stop = CancellationToken::new();
     let service = ReplicaService::new(replica.clone(), Limits::default()).until(stop.clone());
+    let exchanges = service.exchanges();
     let services = Routes::new(service.into_server());
     let (routes, _) = routes(services, &["quorate.v1.Replica"]).await;
     let server = Server::start(routes, ServerOptions::default()).await;
@@ -58,11 +59,13 @@ async fn a_stop_ends_the_exchange_once_its_calls_are_answered() {
         tokio::spawn(async move { remote.local_read(&fence, &key("gate"), PATIENCE).await })
     };
     replica.calls.running(1).await;
+    assert_eq!(exchanges.count(), 1);
     stop.cancel();
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert!(!call.is_finished());
     replica.gate.notify_one();
     assert_eq!(call.await.unwrap(), Ok(Pair::UNWRITTEN));
+    eventually(|| exchanges.count() == 0).await;
     // The exchange is over: what comes later is refused, until somebody serves again.
     let refused = async {
         loop {
