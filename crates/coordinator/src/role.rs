@@ -10,7 +10,7 @@ use quorate_register::OperationError;
 use crate::Coordinator;
 use crate::membership::{BootCounters, Volumes};
 use crate::reconfiguration::{Progress, Reconfigurer};
-use crate::repair::Repairer;
+use crate::repair::{RepairStatus, Repairer};
 
 /// A coordinator, and what changes the members if it does that. Clones are the same.
 #[derive(Clone)]
@@ -36,7 +36,18 @@ impl StatusSource for Role {
             .as_ref()
             .map(|it| it.progress().borrow().clone());
         status.membership = progress.map(membership_status);
+        if let Some(repairer) = &self.repairer {
+            add_lags(&mut status, &repairer.status().borrow());
+        }
         Ok(status)
+    }
+}
+
+fn add_lags(status: &mut v1::StatusResponse, repair: &RepairStatus) {
+    for member in &mut status.members {
+        let known = repair.members.iter().find(|it| it.pod == member.pod);
+        let compared = known.filter(|it| it.problem.is_none());
+        member.lag_buckets = compared.and_then(|it| it.lag_buckets);
     }
 }
 

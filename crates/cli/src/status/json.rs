@@ -62,6 +62,7 @@ fn member(member: &MemberStatus) -> Value {
         "epoch": member.epoch,
         "keys": member.keys,
         "latency_us": member.latency_us,
+        "lag_buckets": member.lag_buckets,
     })
 }
 

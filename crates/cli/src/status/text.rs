@@ -107,6 +107,7 @@ fn members(status: &StatusResponse, colours: bool) -> Vec<String> {
         Column::right("EPOCH", 0),
         Column::right("KEYS", 0),
         Column::right("ANSWER", 0),
+        Column::left("REPAIR"),
         Column::left("STATE"),
     ]);
     let rows = status.members.iter().map(|member| row(member, status));
@@ -147,6 +148,15 @@ fn row(member: &MemberStatus, status: &StatusResponse) -> Vec<Cell> {
     row.push(if_reachable(member.epoch.clone(), epoch));
     row.push(if_reachable(thousands(member.keys), Colour::Plain));
     row.push(if_reachable(answer, Colour::Plain));
+    let (repair, colour) = match member.lag_buckets {
+        None => ("not known".to_owned(), Colour::Dim),
+        Some(0) => ("in step".to_owned(), Colour::Plain),
+        Some(buckets) => (
+            format!("lacks {}", counted(buckets, "bucket")),
+            Colour::Yellow,
+        ),
+    };
+    row.push(if_reachable(repair, colour));
     row.push(match (member.reachable, member.problem.as_str()) {
         (true, "") => ("ok".to_owned(), Colour::Green),
         (true, problem) => (problem.to_owned(), Colour::Yellow),

@@ -18,6 +18,7 @@ fn member(number: usize, problem: Option<&str>) -> MemberStatus {
         keys: 1024 * number as u64,
         latency_us: 310 * number as u64,
         refuses_writes: false,
+        lag_buckets: Some(0),
     }
 }
 
@@ -52,10 +53,10 @@ cluster   cccccccccccccccccccccccccccccccc
 config    dddddddddddddddddddddddddddddddd, epoch 4
 seen by   {}, version 0.1.0, 12 operations in flight
 
-MEMBER     ADDRESS         REPLICA ID  EPOCH   KEYS  ANSWER  STATE
-replica-1  127.0.0.1:7411  aaaaaaaa        4  1,024  310 µs  ok
-replica-2  127.0.0.1:7412  aaaaaaaa        4  2,048  620 µs  ok
-replica-3  127.0.0.1:7413  aaaaaaaa        4  3,072  930 µs  ok
+MEMBER     ADDRESS         REPLICA ID  EPOCH   KEYS  ANSWER  REPAIR   STATE
+replica-1  127.0.0.1:7411  aaaaaaaa        4  1,024  310 µs  in step  ok
+replica-2  127.0.0.1:7412  aaaaaaaa        4  2,048  620 µs  in step  ok
+replica-3  127.0.0.1:7413  aaaaaaaa        4  3,072  930 µs  in step  ok
 ",
         server.address
     );
@@ -74,8 +75,32 @@ async fn a_member_that_is_missing_is_shown_with_the_reason() {
         lines[0],
         "degraded: 2 of 3 members reachable, no more may be lost"
     );
-    let expected = "replica-2  127.0.0.1:7412  aaaaaaaa        -      -       -  unreachable: connection refused";
+    let expected = "replica-2  127.0.0.1:7412  aaaaaaaa        -      -       -  -        unreachable: connection refused";
     assert_eq!(lines[8], expected);
+}
+
+#[tokio::test]
+async fn a_member_that_lacks_writes_is_shown_as_behind() {
+    let server = Server::start();
+    let mut behind = status([None; 3]);
+    behind.members[1].lag_buckets = Some(4);
+    behind.members[2].lag_buckets = None;
+    server.register.set_status(behind);
+    let ran = server.run(&["status"]).await;
+    let lines: Vec<_> = ran.text().lines().collect();
+    assert!(
+        lines[8].ends_with("620 µs  lacks 4 buckets  ok"),
+        "{}",
+        lines[8]
+    );
+    assert!(
+        lines[9].ends_with("930 µs  not known        ok"),
+        "{}",
+        lines[9]
+    );
+    let json = server.run(&["status", "-o", "json"]).await.json();
+    assert_eq!(json["members"][1]["lag_buckets"], 4);
+    assert_eq!(json["members"][2]["lag_buckets"], serde_json::Value::Null);
 }
 
 #[tokio::test]
@@ -173,6 +198,7 @@ async fn scripts_read_json() {
         "epoch": "4",
         "keys": 2048,
         "latency_us": 620,
+        "lag_buckets": 0,
         "refuses_writes": false,
     });
     assert_eq!(json["members"][1], expected);

@@ -151,6 +151,11 @@ async fn lag_is_seen_while_a_member_catches_up() {
             .wait_for(|it| lag(it).is_some_and(|lag| lag < 500))
             .await;
         assert!(half.unwrap().members[1].keys_copied > 400);
+        let lags = stage.lags_shown().await;
+        assert!(
+            matches!(lags[..], [Some(0), Some(1..500), Some(0)]),
+            "{lags:?}"
+        );
     };
     tokio::join!(catching_up, watching);
     // 1000 keys at 50 a second; a page that is on its way goes ahead.

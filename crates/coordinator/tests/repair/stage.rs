@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_coordinator::LiveCounts;
 use quorate_coordinator::repair::{RepairMetrics, RepairOptions, Repairer, RepairerParts};
+use quorate_coordinator::{LiveCounts, Role};
+use quorate_proto::StatusSource;
 use quorate_register::{Key, OpId, Pair, Timestamp};
 use tokio::task::JoinHandle;
 
@@ -91,6 +92,20 @@ impl Stage {
     pub(crate) fn lag_of(&self, pod: &str) -> u64 {
         let labels = [("member", pod)];
         self.cluster.count("quorate_repair_lag_buckets", &labels)
+    }
+
+    /// The lags that the status of the role shows.
+    pub(crate) async fn lags_shown(&self) -> Vec<Option<u64>> {
+        let role = Role {
+            coordinator: self.cluster.coordinator.clone(),
+            repairer: Some(self.repairer.clone()),
+            reconfigurer: None,
+            boot_counters: None,
+            volumes: None,
+        };
+        let status = role.status(Duration::from_secs(5)).await.unwrap();
+        let members = status.members.iter();
+        members.map(|member| member.lag_buckets).collect()
     }
 
     pub(crate) fn rounds(&self, result: &str) -> u64 {
