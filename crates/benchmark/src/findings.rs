@@ -1,6 +1,7 @@
 //! What is no comparison of loads.
 
 mod allocations;
+mod change;
 mod coordinators;
 mod fast_path;
 mod kill;
@@ -17,6 +18,7 @@ pub(crate) enum Study {
     Allocations,
     Coordinators,
     Memory,
+    Change,
     Kill,
 }
 
@@ -55,11 +57,12 @@ impl Bound {
 
 impl Study {
     /// Those that kill processes come last.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::FastPath,
         Self::Allocations,
         Self::Coordinators,
         Self::Memory,
+        Self::Change,
         Self::Kill,
     ];
 
@@ -70,6 +73,7 @@ impl Study {
             Self::Allocations => "allocations",
             Self::Coordinators => "coordinators",
             Self::Memory => "memory",
+            Self::Change => "change",
             Self::Kill => "kill",
         }
     }
@@ -81,6 +85,7 @@ impl Study {
             Self::Allocations => allocations::per_operation(bench).await,
             Self::Coordinators => coordinators::cost(bench).await,
             Self::Memory => memory::sizes(bench).await,
+            Self::Change => change::cost(bench).await,
             Self::Kill => kill::silences(bench).await,
         }
     }

@@ -17,7 +17,7 @@ use crate::findings::Study;
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::ports::Ports;
-use crate::quorate::QuorateCluster;
+use crate::quorate::{QuorateCluster, Shape};
 use crate::report;
 use crate::system::Systems;
 
@@ -29,10 +29,10 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let machine = Machine::read(folder.path(), &programs.join("quorate"), &args.etcd)?;
     eprintln!("{}", report::opening(&machine));
     let mut ports = Ports::find(args.base_port)?;
-    let coordinators = args.coordinators.into();
+    let shape = Shape::fixed(args.coordinators.into());
     let systems = Systems {
         etcd: EtcdCluster::start(&args.etcd, folder.path(), &mut ports, args.etcd_target)?,
-        quorate: QuorateCluster::start(&programs, folder.path(), &mut ports, coordinators).await?,
+        quorate: QuorateCluster::start(&programs, folder.path(), &mut ports, shape).await?,
     };
     let mut bench = Bench::new(systems, Disk::of(folder.path())?, args);
     let mut outcome = Outcome::new(machine, args);

@@ -18,20 +18,42 @@ use crate::ports::Ports;
 use crate::process::Process;
 use crate::system::{System, answers};
 
-const REPLICAS: usize = 3;
 /// How long a new replica may take until it listens, and how often that is looked at.
 const LISTEN_LIMIT: Duration = Duration::from_secs(10);
 const LISTEN_PAUSE: Duration = Duration::from_millis(20);
 /// The most coordinators at once: [`NEEDED`](crate::ports::NEEDED) counts them.
 pub(crate) const MAX_COORDINATORS: usize = 6;
 
-/// Three replicas and some coordinators.
+/// What a store is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) replicas: usize,
+    /// How many of them are members at first.
+    pub(crate) members: usize,
+    pub(crate) coordinators: usize,
+    /// Whether coordinators agree on the members in a file, and so can change them.
+    pub(crate) scales: bool,
+}
+
+impl Shape {
+    /// Three members that stay, and so many coordinators.
+    pub(crate) fn fixed(coordinators: usize) -> Self {
+        Self {
+            replicas: 3,
+            members: 3,
+            coordinators,
+            scales: false,
+        }
+    }
+}
+
+/// Replicas and coordinators.
 pub(crate) struct QuorateCluster {
     programs: PathBuf,
     folder: PathBuf,
     replicas: Vec<Replica>,
-    /// The replicas' names and addresses, as flags.
-    replica_flags: Vec<String>,
+    /// Where coordinators find replicas and the config, as flags.
+    store_flags: Vec<String>,
     coordinators: Vec<Coordinator>,
     /// Where coordinators that are not running would be.
     places: Vec<Place>,
@@ -59,11 +81,11 @@ impl QuorateCluster {
         programs: &Path,
         folder: &Path,
         ports: &mut Ports,
-        coordinators: usize,
+        shape: Shape,
     ) -> anyhow::Result<Self> {
         let mut replicas: Vec<Replica> = Vec::new();
-        let mut replica_flags = Vec::new();
-        for number in 0..REPLICAS {
+        let mut store_flags = Vec::new();
+        for number in 0..shape.replicas {
             let name = format!("replica-{number}");
             let (address, admin) = (ports.address(), ports.address());
             let arguments = vec![
@@ -74,7 +96,7 @@ impl QuorateCluster {
             ];
             let program = programs.join("quorate-replica");
             let process = Process::start(&name, &program, arguments, folder)?;
-            replica_flags.push(format!("--replica={name}={address}"));
+            store_flags.push(format!("--replica={name}={address}"));
             replicas.push(Replica {
                 process,
                 address,
@@ -84,7 +106,13 @@ impl QuorateCluster {
         for replica in &replicas {
             replica.listens().await?;
         }
-        bootstrap(programs, &replica_flags).await?;
+        let mut first_config = store_flags[..shape.members].to_vec();
+        if shape.scales {
+            let file = format!("--config-file={}", folder.join("config.json").display());
+            first_config.push(file.clone());
+            store_flags.push(file);
+        }
+        bootstrap(programs, &first_config).await?;
         let place = |_| Place {
             address: ports.address(),
             admin: ports.address(),
@@ -93,12 +121,29 @@ impl QuorateCluster {
             programs: programs.to_owned(),
             folder: folder.to_owned(),
             replicas,
-            replica_flags,
+            store_flags,
             coordinators: Vec::new(),
             places: (0..MAX_COORDINATORS).map(place).collect(),
         };
-        cluster.run_coordinators(coordinators)?;
+        cluster.run_coordinators(shape.coordinators)?;
         Ok(cluster)
+    }
+
+    /// Starts another store in a folder of that name beside the data of this one.
+    pub(crate) async fn beside(&self, name: &str, shape: Shape) -> anyhow::Result<Self> {
+        let folder = self.folder.join(name);
+        std::fs::create_dir(&folder)?;
+        Self::start(&self.programs, &folder, &mut Ports::find(None)?, shape).await
+    }
+
+    /// Has it so many members, and waits until it has.
+    pub(crate) async fn scale(&self, members: usize) -> anyhow::Result<()> {
+        let mut command = Command::new(self.programs.join("quorate"));
+        command.arg("scale").arg(members.to_string());
+        for address in self.addresses() {
+            command.arg(format!("--endpoint={address}"));
+        }
+        succeeds(command).await
     }
 
     /// Starts or ends coordinators, so that so many run, at most [`MAX_COORDINATORS`]. They
@@ -115,7 +160,7 @@ impl QuorateCluster {
                 format!("--listen={}", place.address),
                 format!("--admin-listen={}", place.admin),
             ];
-            arguments.extend_from_slice(&self.replica_flags);
+            arguments.extend_from_slice(&self.store_flags);
             let program = self.programs.join("quorate-coordinator");
             let process = Process::start(&name, &program, arguments, &self.folder)?;
             self.coordinators.push(Coordinator { process, place });
@@ -201,12 +246,16 @@ impl Replica {
     }
 }
 
-async fn bootstrap(programs: &Path, replica_flags: &[String]) -> anyhow::Result<()> {
+async fn bootstrap(programs: &Path, flags: &[String]) -> anyhow::Result<()> {
     let mut command = Command::new(programs.join("quorate"));
-    command.arg("bootstrap").args(replica_flags);
+    command.arg("bootstrap").args(flags);
+    succeeds(command).await
+}
+
+async fn succeeds(mut command: Command) -> anyhow::Result<()> {
     let output = command.kill_on_drop(true).output().await?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "quorate bootstrap: {errors}");
+    ensure!(output.status.success(), "{:?}: {errors}", command.as_std());
     Ok(())
 }
 
