@@ -73,6 +73,10 @@ instructions *ARGS:
     cargo build --release -p quorate-cli -p quorate-replica -p quorate-coordinator
     scripts/instructions {{ ARGS }}
 
+# Where the processor time of a running program goes: PID, and how many seconds to watch it.
+cpu-profile *ARGS:
+    scripts/cpu-profile {{ ARGS }}
+
 # The three images, with docker or buildah.
 images *ARGS:
     scripts/images {{ ARGS }}
