@@ -13,8 +13,8 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/source/target,sharing=locked \
     QUORATE_REVISION=${REVISION} cargo build --profile dist --locked \
-      -p quorate-replica -p quorate-coordinator -p quorate-cli \
-    && cp target/dist/quorate-replica target/dist/quorate-coordinator target/dist/quorate /
+      -p quorate-replica -p quorate-cli \
+    && cp target/dist/quorate-replica target/dist/quorate /
 
 # glibc, CA certificates and a user, but no shell. The programs are built on the same Debian.
 FROM gcr.io/distroless/cc-debian12:nonroot AS cli
@@ -59,9 +59,9 @@ LABEL org.opencontainers.image.title="quorate-coordinator" \
       org.opencontainers.image.vendor="Quorate" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# The command line has the role in it: two programs would have most of their bytes in common.
 COPY --from=build /quorate /usr/local/bin/quorate
-COPY --from=build /quorate-coordinator /usr/local/bin/quorate-coordinator
 ENV PATH=/usr/local/bin:/usr/bin:/bin
 USER 65532:65532
 EXPOSE 7400 7402
-ENTRYPOINT ["/usr/local/bin/quorate-coordinator"]
+ENTRYPOINT ["/usr/local/bin/quorate", "coordinator"]

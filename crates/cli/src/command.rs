@@ -1,11 +1,12 @@
 //! The command line as a whole.
 
 use clap::Parser;
+use quorate_coordinator::CoordinatorArgs;
 use quorate_runtime::RuntimeArgs;
 
 use crate::{
-    Context, Exit, Failure, Format, bench, bootstrap, completions, delete, dev, get, membership,
-    node, set, status, verify,
+    Context, Exit, Failure, Format, bench, bootstrap, completions, coordinator, delete, dev, get,
+    membership, node, set, status, verify,
 };
 
 const EXIT_CODES: &str = "\
@@ -61,6 +62,8 @@ pub enum Command {
     Bootstrap(bootstrap::Args),
     /// Run both roles in one process, its own replica called directly, its peers over the network.
     Node(node::Args),
+    /// Run a coordinator: the same as the program quorate-coordinator.
+    Coordinator(Box<CoordinatorArgs>),
     /// Write completions for a shell.
     Completions(completions::Args),
 }
@@ -71,6 +74,7 @@ impl Command {
         match self {
             Self::Bench(args) => args.runtime.clone(),
             Self::Verify(args) => args.runtime.clone(),
+            Self::Coordinator(args) => args.runtime.clone(),
             Self::Get(_)
             | Self::Set(_)
             | Self::Delete(_)
@@ -95,6 +99,7 @@ impl Command {
         let (format, result) = match self {
             Self::Dev(args) => return dev::run(args, context).await,
             Self::Node(args) => return node::run(args, context).await,
+            Self::Coordinator(args) => return coordinator::run(*args, context).await,
             Self::Bootstrap(args) => (args.output.output, bootstrap::run(args, context).await),
             Self::Get(args) => (args.output.output, get::run(args, context).await),
             Self::Set(args) => (args.output.output, set::run(args, context).await),

@@ -12,6 +12,7 @@ mod command;
 pub mod completions;
 mod connection;
 mod context;
+pub mod coordinator;
 pub mod delete;
 pub mod dev;
 mod exit;

@@ -40,5 +40,7 @@ pub use live::{LiveCounts, LiveSnapshot};
 pub use metrics::CoordinatorMetrics;
 pub use quorum::{Backoff, QuorumOptions};
 pub use role::Role;
-pub use run::{Agreement, CoordinatorParts, RunError, listed, run, serve, start};
+pub use run::{
+    Agreement, CoordinatorParts, RunError, listed, run, run_until_signalled, serve, start,
+};
 pub use status::{MemberStatus, Status};

@@ -1,5 +1,6 @@
 //! The role as a whole: membership, the register over gRPC, and admin HTTP.
 
+use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,10 @@ use quorate_proto::transport::{self, ConnectionAge, Connections, Routes, ServerO
 use quorate_proto::v1::{membership_server, register_server};
 use quorate_proto::{Limits, RegisterService};
 use quorate_runtime::metrics::ServerMetrics;
-use quorate_runtime::telemetry::{Telemetry, TraceSender, TracesError};
+use quorate_runtime::telemetry::{self, Telemetry, TraceSender, TracesError};
 use quorate_runtime::{
-    Admin, BuildInfo, ListenError, Readiness, Shutdown, SystemEntropy, listener, metrics,
+    Admin, BuildInfo, Ending, ListenError, Readiness, Shutdown, SystemEntropy, SystemSignals,
+    listener, metrics,
 };
 use quorate_trace::Traces;
 use serde_json::Value;
@@ -86,6 +88,22 @@ pub struct Agreement {
     pub options: ReconfigurationOptions,
     /// Whether this coordinator is the one that begins changes and transfers; without it all do.
     pub leads: Option<watch::Receiver<bool>>,
+}
+
+/// Runs a coordinator as a process: until it fails, or signals have ended it.
+///
+/// # Errors
+/// The text is for the user.
+pub async fn run_until_signalled(
+    args: CoordinatorArgs,
+    settings: Value,
+) -> Result<Ending, Box<dyn Error + Send + Sync>> {
+    let signals = SystemSignals::new()?;
+    let telemetry = telemetry::init(&args.log)?;
+    let shutdown = Shutdown::new();
+    let phases = args.shutdown.settings();
+    let role = run(args, settings, telemetry, shutdown.clone());
+    Ok(shutdown.supervise(role, signals, phases).await?)
 }
 
 /// Runs a coordinator until `shutdown`.
