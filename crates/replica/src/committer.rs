@@ -154,7 +154,8 @@ impl<S: Store> Committer<S> {
                 digests.replaced(&self.count, key, *before, pair.timestamp);
             }
             let metrics = &self.state.metrics;
-            metrics.committed(formed.pairs.len(), started.elapsed());
+            let synced = self.state.store.sync_duration();
+            metrics.committed(formed.pairs.len(), started.elapsed(), synced);
         }
         for commit in &mut commits {
             commit.end(None);

@@ -223,6 +223,10 @@ impl Store for MemoryStore {
         })
     }
 
+    fn sync_duration(&self) -> Duration {
+        self.disk.contents.lock().sync_duration
+    }
+
     fn keys(&self) -> u64 {
         self.disk.contents.lock().pairs.len() as u64
     }

@@ -16,6 +16,7 @@ use crate::store::Space;
 pub struct ReplicaMetrics {
     local_writes: IntCounterVec,
     commit_duration: Histogram,
+    sync_duration: Histogram,
     commit_batch: Histogram,
     queued: IntGauge,
     in_flight: IntGaugeVec,
@@ -56,6 +57,11 @@ impl ReplicaMetrics {
             commit_duration: histogram(
                 "quorate_commit_duration_seconds",
                 "Time to make a batch durable, its sync included.",
+                prometheus::exponential_buckets(0.000_05, 2.0, 16)?,
+            )?,
+            sync_duration: histogram(
+                "quorate_sync_duration_seconds",
+                "Time to write a batch to the log and sync it: the disk's part of a commit.",
                 prometheus::exponential_buckets(0.000_05, 2.0, 16)?,
             )?,
             commit_batch: histogram(
@@ -138,8 +144,9 @@ impl ReplicaMetrics {
         self.local_writes.with_label_values(&[result]).inc();
     }
 
-    pub(crate) fn committed(&self, pairs: usize, took: Duration) {
+    pub(crate) fn committed(&self, pairs: usize, took: Duration, synced: Duration) {
         self.commit_batch.observe(pairs as f64);
+        self.sync_duration.observe(synced.as_secs_f64());
         self.commit_duration.observe(took.as_secs_f64());
     }
 

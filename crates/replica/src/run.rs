@@ -142,7 +142,7 @@ pub async fn run(
         failed = committer.ended() => failed,
         served = serving => served.expect("the server's task does not panic"),
     };
-    sender.end().await;
+    sender.end(&shutdown.cancel).await;
     ended
 }
 

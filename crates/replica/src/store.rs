@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_register::{DiskBoots, HeldConfig, Key, Page, PageRequest, Pair};
 
@@ -97,6 +98,10 @@ pub trait Store: Send + Sync + 'static {
     /// When the file system does not say.
     fn space(&self) -> Result<Space, StoreError>;
 
+    /// How long the latest commit took to write and sync its batch, without what it took to make
+    /// the pairs visible.
+    fn sync_duration(&self) -> Duration;
+
     /// How many keys there are, tombstones included, approximately.
     fn keys(&self) -> u64;
 
@@ -142,6 +147,10 @@ impl<S: Store> Store for Arc<S> {
 
     fn space(&self) -> Result<Space, StoreError> {
         (**self).space()
+    }
+
+    fn sync_duration(&self) -> Duration {
+        (**self).sync_duration()
     }
 
     fn keys(&self) -> u64 {

@@ -59,6 +59,10 @@ impl Store for Counting {
         self.store.space()
     }
 
+    fn sync_duration(&self) -> Duration {
+        self.store.sync_duration()
+    }
+
     fn keys(&self) -> u64 {
         self.store.keys()
     }

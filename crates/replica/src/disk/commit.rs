@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use quorate_register::{Key, Pair};
+use tokio::time::Instant;
 
 use super::backlog::Sealed;
 use super::error::failed;
@@ -43,10 +44,13 @@ impl DiskStore {
             problem: error.to_string(),
         })?;
         let allocated = writer.active.allocated();
+        let began = Instant::now();
         writer
             .active
             .append(&frame)
             .map_err(|error| failed("write", writer.active.path(), &error))?;
+        let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.shared.sync_nanos.store(nanos, Ordering::Relaxed);
         let grown = writer.active.allocated() - allocated;
         self.shared.log_bytes.fetch_add(grown, Ordering::Relaxed);
         writer.lsn = lsn;

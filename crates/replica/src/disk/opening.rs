@@ -85,6 +85,7 @@ pub(super) fn open(
         keys: Mutex::new(keys),
         failure: Failure::default(),
         log_bytes: AtomicU64::new(log.bytes),
+        sync_nanos: AtomicU64::new(0),
         backlog: Mutex::new(Backlog::new(writer.active.number(), sealed)),
         changed: Condvar::new(),
     });

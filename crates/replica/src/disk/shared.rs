@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) failure: Failure,
     /// The length of all segments of the log, in bytes.
     pub(super) log_bytes: AtomicU64,
+    /// Of the latest frame: how long it took to write and sync it, in nanoseconds.
+    pub(super) sync_nanos: AtomicU64,
     pub(super) backlog: Mutex<Backlog>,
     /// Notified whenever the backlog changes.
     pub(super) changed: Condvar,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -175,6 +176,10 @@ impl Store for DiskStore {
             free_bytes: bytes(space.f_bavail),
             capacity_bytes: bytes(space.f_blocks),
         })
+    }
+
+    fn sync_duration(&self) -> Duration {
+        Duration::from_nanos(self.shared.sync_nanos.load(Ordering::Relaxed))
     }
 
     fn keys(&self) -> u64 {
