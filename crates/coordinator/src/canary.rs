@@ -62,7 +62,7 @@ impl CanaryMetrics {
                 registry,
                 Gauge::new(
                     "quorate_canary_since_success_seconds",
-                    "Seconds since this coordinator last read back what it wrote, or since it knew a config.",
+                    "Seconds since this coordinator last read back what it wrote, or since it started.",
                 )?,
             )?,
             stale_reads: violations.with_label_values(&["stale_read"]),
@@ -81,6 +81,15 @@ impl CanaryMetrics {
         let duration = self.duration.with_label_values(&[operation]);
         duration.observe(began.elapsed().as_secs_f64());
     }
+}
+
+tokio::task_local! {
+    static IS_CANARY: ();
+}
+
+/// Whether the operation that this task performs is a canary's.
+pub(crate) fn is_canary() -> bool {
+    IS_CANARY.try_with(|()| ()).is_ok()
 }
 
 /// Writes a key that no client can name, and reads it back.
@@ -115,17 +124,17 @@ impl Canary {
         }
     }
 
-    /// Never ends. It begins when a config is known.
+    /// Never ends. While no config is known there is nothing to try, and the time since the last
+    /// success grows all the same.
     pub async fn run(self) {
-        let mut epochs = self.coordinator.membership().epochs();
-        // The membership, which this holds, keeps the sender.
-        let _ = epochs.wait_for(Option::is_some).await;
         let mut succeeded = Instant::now();
         loop {
             sleep(self.interval).await;
-            match self.round().await {
-                Ok(()) => succeeded = Instant::now(),
-                Err(error) => tracing::debug!(%error, "the canary failed"),
+            if self.coordinator.membership().view().is_some() {
+                match IS_CANARY.scope((), self.round()).await {
+                    Ok(()) => succeeded = Instant::now(),
+                    Err(error) => tracing::debug!(%error, "the canary failed"),
+                }
             }
             let since = succeeded.elapsed().as_secs_f64();
             self.metrics.since_success.set(since);

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::canary::is_canary;
 use crate::live::{Live, LiveCounts, LiveSnapshot};
 use crate::membership::Membership;
 use crate::metrics::{CoordinatorMetrics, OperationObserver};
@@ -24,6 +25,7 @@ use crate::notable::Notable;
 use crate::operation::Operation;
 use crate::outcome::{End, error};
 use crate::quorum::{AttemptContext, Background, Call, Failure, GivenUp, Progress, QuorumOptions};
+use crate::reachability::Reachability;
 use crate::repair::RepairOptions;
 
 /// What a coordinator is told at its start.
@@ -74,6 +76,7 @@ pub struct Coordinator {
     bytes: Arc<Semaphore>,
     value_bytes: Expectation,
     notable: Notable,
+    reachability: Mutex<Reachability>,
     stop: CancellationToken,
 }
 
@@ -122,6 +125,7 @@ impl Coordinator {
                 metrics,
             }),
             notable: Notable::new(options.slow_operation),
+            reachability: Mutex::default(),
             options,
             background,
             value_bytes: Expectation::default(),
@@ -153,6 +157,7 @@ impl Coordinator {
     pub async fn observe_members(&self, limit: Duration) {
         if let Some(status) = self.status(limit).await {
             self.context.metrics.heard_of(&status);
+            self.reachability.lock().heard_of(&status);
         }
     }
 
@@ -231,7 +236,8 @@ impl Coordinator {
             }
         };
         let error = error(end, operation.writes(), &call.progress);
-        tracing::debug!(target: FAILED_OPERATION, "{}: {error}", operation.name());
+        let of = if is_canary() { "the canary's " } else { "" };
+        tracing::debug!(target: FAILED_OPERATION, "{of}{}: {error}", operation.name());
         if let Some(phase) = error.details.get("phase") {
             let reason = error.reason.as_str().to_ascii_lowercase();
             self.context.metrics.missed_quorum(phase, &reason);

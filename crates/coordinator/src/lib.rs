@@ -21,6 +21,7 @@ mod notable;
 mod operation;
 mod outcome;
 mod quorum;
+mod reachability;
 pub mod reconfiguration;
 mod refusals;
 pub mod repair;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quorate_runtime::telemetry::{NOTABLE_OPERATION, Quota};
 
+use crate::canary::is_canary;
 use crate::operation::Operation;
 
 /// How many of each kind are logged, and kept in traces, per window of time.
@@ -52,7 +53,8 @@ impl Notable {
             duration_ms = duration.as_millis() as u64,
             error,
             left_out,
-            "a {reason} operation"
+            "a {reason} operation{}",
+            if is_canary() { " of the canary" } else { "" }
         );
     }
 }

@@ -184,6 +184,21 @@ async fn the_canary_tells_health_and_its_end() {
     assert_eq!(cluster.count(violations, &stale), 0);
 }
 
+/// A store that nobody can use must not look healthy because nothing fails.
+#[tokio::test(start_paused = true)]
+async fn without_a_config_the_time_since_the_canary_succeeded_grows() {
+    let cluster = Cluster::new(3).await;
+    let coordinator = cluster.coordinator_without_config();
+    let metrics = CanaryMetrics::new(&cluster.registry).unwrap();
+    let interval = Duration::from_secs(10);
+    let canary = Canary::new(Arc::new(coordinator), metrics, interval, &*cluster.random);
+    let running = tokio::spawn(canary.run());
+    tokio::time::sleep(Duration::from_secs(65)).await;
+    running.abort();
+    assert!(since_success(&cluster) >= 60.0);
+    assert_eq!(cluster.count("quorate_canary_operations_total", &[]), 0);
+}
+
 fn since_success(cluster: &Cluster) -> f64 {
     let families = cluster.registry.gather();
     let name = "quorate_canary_since_success_seconds";

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use quorate_coordinator::{Canary, CanaryMetrics};
 use quorate_register::Register;
 use quorate_runtime::telemetry::{LogArgs, LogFormat, NOTABLE_OPERATION, subscriber};
 use serde_json::Value;
@@ -43,12 +44,17 @@ impl Log {
 
     /// The lines about operations since the last call.
     fn take(&self) -> Vec<Value> {
+        let mut lines = self.take_all();
+        lines.retain(|line| line["target"] == NOTABLE_OPERATION);
+        lines
+    }
+
+    /// All lines since the last call.
+    fn take_all(&self) -> Vec<Value> {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap());
         let text = String::from_utf8(bytes).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-        lines
-            .filter(|line: &Value| line["target"] == NOTABLE_OPERATION)
-            .collect()
+        lines.collect()
     }
 }
 
@@ -120,4 +126,53 @@ async fn of_many_a_few_are_and_the_others_are_counted() {
     tokio::time::advance(Duration::from_secs(10)).await;
     fail().await.unwrap_err();
     assert_eq!(log.take()[0]["left_out"], 90);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_of_the_canary_are_told_from_those_of_clients() {
+    let (log, _guard) = Log::capture();
+    let cluster = cluster().await;
+    for replica in &cluster.replicas {
+        replica.on("local_write", Act::ServeAfter(SLOW));
+    }
+    let canary = Canary::new(
+        cluster.coordinator.clone(),
+        CanaryMetrics::new(&cluster.registry).unwrap(),
+        Duration::from_secs(1),
+        &*cluster.random,
+    );
+    let running = tokio::spawn(canary.run());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    running.abort();
+    let line = &log.take()[0];
+    assert_eq!(line["message"], "a slow operation of the canary");
+    cluster
+        .coordinator
+        .set(&key("k"), "v".into(), None)
+        .await
+        .unwrap();
+    assert_eq!(log.take()[0]["message"], "a slow operation");
+}
+
+/// No operation fails by one lost member, so nothing else would tell.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_stops_answering_is_told_once_and_that_it_is_back() {
+    let (log, _guard) = Log::capture();
+    let cluster = cluster().await;
+    let ask = async || {
+        let limit = Duration::from_secs(1);
+        cluster.coordinator.observe_members(limit).await;
+        let lines = log.take_all().into_iter();
+        let told = lines.filter(|line| line.get("member").is_some());
+        let told = told.map(|line| (line["member"].clone(), line["message"].clone()));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(ask().await, []);
+    cluster.replicas[1].on("identify", Act::Hang);
+    let lost = ("replica-1".into(), "the member does not answer".into());
+    assert_eq!(ask().await, [lost]);
+    assert_eq!(ask().await, []);
+    cluster.replicas[1].on("identify", Act::Serve);
+    let back = ("replica-1".into(), "the member answers again".into());
+    assert_eq!(ask().await, [back]);
 }

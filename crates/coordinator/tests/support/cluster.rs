@@ -118,10 +118,19 @@ impl Cluster {
 
     /// Another coordinator for the same store, which finds replicas by this directory.
     pub(crate) fn coordinator_with(&self, directory: FixedDirectory) -> Coordinator {
-        let directory = Arc::new(directory);
+        let coordinator = self.coordinator_of(Arc::new(directory));
+        coordinator.membership().install(self.config());
+        coordinator
+    }
+
+    /// Another coordinator for the same store, which has not found its config yet.
+    pub(crate) fn coordinator_without_config(&self) -> Coordinator {
+        self.coordinator_of(self.directory.clone())
+    }
+
+    fn coordinator_of(&self, directory: Arc<FixedDirectory>) -> Coordinator {
         let (random, metrics) = (self.random.clone(), self.metrics.clone());
         let membership = Membership::new(directory, random.clone(), metrics.clone());
-        membership.install(self.config());
         let stop = self.stop.clone();
         Coordinator::new(options(), Arc::new(membership), random, metrics, stop)
     }
