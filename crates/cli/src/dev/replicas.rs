@@ -19,12 +19,19 @@ use tokio::sync::mpsc;
 /// The replicas in this process by their ordinals, and how many of them are wanted: what a
 /// StatefulSet is elsewhere. One that is not wanted any more stays, empty once it is retired.
 pub(super) struct DevReplicas {
+    size: ListedWorkload,
+    pods: Arc<Pods>,
+}
+
+/// The replicas that are there, and what it takes to start more.
+struct Pods {
     folder: PathBuf,
     limits: StoreLimitArgs,
     registry: Registry,
     shutdown: Shutdown,
-    size: ListedWorkload,
     open: Mutex<BTreeMap<usize, Arc<dyn Replica>>>,
+    /// Held while one is opened: two at once would open the same folder.
+    opening: tokio::sync::Mutex<()>,
     failures: mpsc::Sender<anyhow::Error>,
 }
 
@@ -51,13 +58,16 @@ impl DevReplicas {
         let pods = (0..MAX_GROUP_MEMBERS).map(pod).collect();
         let (failures, mut failed) = mpsc::channel(1);
         let this = Self {
-            folder: folder.to_owned(),
-            limits: limits.clone(),
-            registry: registry.clone(),
-            shutdown: shutdown.clone(),
             size: ListedWorkload::beside(&folder.join("config.json"), pods),
-            open: Mutex::default(),
-            failures,
+            pods: Arc::new(Pods {
+                folder: folder.to_owned(),
+                limits: limits.clone(),
+                registry: registry.clone(),
+                shutdown: shutdown.clone(),
+                open: Mutex::default(),
+                opening: tokio::sync::Mutex::default(),
+                failures,
+            }),
         };
         let first_failure = async move {
             match failed.recv().await {
@@ -73,8 +83,21 @@ impl DevReplicas {
         self.size.size()
     }
 
-    /// Opens a replica unless it is open, and returns the config it holds.
+    /// Opens a replica unless it is open, and returns the config it holds. It is opened to the end
+    /// also when this is dropped.
     pub(super) async fn open(&self, ordinal: usize) -> anyhow::Result<Option<HeldConfig>> {
+        let pods = self.pods.clone();
+        tokio::spawn(async move { pods.open(ordinal).await }).await?
+    }
+
+    fn opened(&self, pod: &str) -> Option<Arc<dyn Replica>> {
+        self.pods.open.lock().get(&ordinal(pod)?).cloned()
+    }
+}
+
+impl Pods {
+    async fn open(&self, ordinal: usize) -> anyhow::Result<Option<HeldConfig>> {
+        let _opening = self.opening.lock().await;
         if self.open.lock().contains_key(&ordinal) {
             return Ok(None);
         }
@@ -112,10 +135,6 @@ impl DevReplicas {
         self.open.lock().insert(ordinal, replica);
         Ok(held)
     }
-
-    fn opened(&self, pod: &str) -> Option<Arc<dyn Replica>> {
-        self.open.lock().get(&ordinal(pod)?).cloned()
-    }
 }
 
 impl Directory for DevReplicas {
@@ -125,7 +144,7 @@ impl Directory for DevReplicas {
     }
 
     fn pods(&self) -> Vec<String> {
-        self.open.lock().keys().copied().map(pod).collect()
+        self.pods.open.lock().keys().copied().map(pod).collect()
     }
 
     fn pod(&self, pod: &str) -> Option<Arc<dyn Replica>> {
