@@ -176,7 +176,7 @@ async fn serve(
         failed = store.failed => failed,
         served = serving => served?.map_err(Into::into),
     };
-    sender.end().await;
+    sender.end(&shutdown.cancel).await;
     ended
 }
 

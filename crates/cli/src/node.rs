@@ -177,6 +177,6 @@ async fn serve(
             register.map_err(anyhow::Error::from).and(replica.map_err(Into::into))
         }
     };
-    sender.end().await;
+    sender.end(&shutdown.cancel).await;
     ended
 }

@@ -424,3 +424,16 @@ async fn operations_are_traced_and_a_collector_that_is_away_holds_up_nothing() {
     assert_eq!(store.metric(SPANS, "sent"), 0.0);
     assert_eq!(store.stop(), Some(0));
 }
+
+/// Whoever asked may have left before all replicas were opened; they are there all the same, once.
+#[test]
+fn a_scale_that_nobody_waits_for_leaves_nothing_half_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::start(folder.path(), &[]);
+    for timeout in ["1ms", "5ms", "20ms"] {
+        // It may be quick enough.
+        dev.quorate(&["scale", "5", "--timeout", timeout, "--no-wait"]);
+    }
+    let scaled = dev.quorate(&["scale", "5"]);
+    assert!(scaled.status.success(), "{}", text(&scaled.stderr));
+}

@@ -165,7 +165,7 @@ pub async fn run(
     );
     let serving = shutdown.calls.spawn(serving);
     let ended = serving.await.expect("the server's task does not panic");
-    sender.end().await;
+    sender.end(&shutdown.cancel).await;
     ended
 }
 

@@ -18,6 +18,8 @@ use quorate_register::ReplicaError;
 use quorate_runtime::telemetry::{
     LogArgs, LogFormat, NOTABLE_OPERATION, TraceArgs, TraceSender, subscriber,
 };
+use tokio_util::sync::CancellationToken;
+
 use support::{Act, Cluster, Served, listen, options, traced_front, until, until_within};
 
 /// The trace that the client began.
@@ -242,7 +244,7 @@ async fn a_collector_is_sent_the_whole_tree_of_a_set() {
         |it| *it == 0,
     )
     .await;
-    sender.end().await;
+    sender.end(&CancellationToken::new()).await;
 
     let text = || read();
     let sets = |text: &String| {

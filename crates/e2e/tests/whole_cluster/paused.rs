@@ -24,7 +24,7 @@ async fn without_the_api_killed_containers_come_back_and_serve() {
         processes.collect::<Vec<_>>()
     };
     let replicas = processes("replica", "quorate-replica").await;
-    let coordinators = processes("coordinator", "quorate-coordinator").await;
+    let coordinators = processes("coordinator", "quorate").await;
     let load = release.load().await.unwrap();
 
     let pause = ClusterFault::api_paused().unwrap();

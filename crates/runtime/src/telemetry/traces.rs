@@ -18,6 +18,7 @@ use opentelemetry_sdk::trace::{
 };
 use prometheus::Registry;
 use quorate_trace::Traces;
+use tokio_util::sync::CancellationToken;
 
 pub use self::counted::TraceMetrics;
 use self::counted::{Counted, CountedExporter, MAX_WAITING};
@@ -146,8 +147,9 @@ impl TraceSender {
         self.traces.clone()
     }
 
-    /// Sends what is left, for two seconds at most.
-    pub async fn end(self) {
+    /// Sends what is left, for two seconds at most, and not when `cancel` is cancelled: a collector
+    /// that is away must not hold up the end.
+    pub async fn end(self, cancel: &CancellationToken) {
         let Some(provider) = self.provider else {
             return;
         };
@@ -156,7 +158,7 @@ impl TraceSender {
             // What was not sent by then is lost, and the process ends: nobody reads a count.
             let _ = provider.shutdown_with_timeout(END_TIMEOUT);
         });
-        let _ = ended.await;
+        let _ = cancel.run_until_cancelled(ended).await;
     }
 }
 
