@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
+use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, Opts};
 use quorate_register::{Entropy, Entry, Key, OperationError, Register, Version};
 use quorate_runtime::metrics::{Registrar, registered};
 use tokio::time::{Instant, sleep};
@@ -18,7 +18,6 @@ pub struct CanaryMetrics {
     operations: IntCounterVec,
     duration: HistogramVec,
     since_success: Gauge,
-    stale_reads: IntCounter,
 }
 
 impl CanaryMetrics {
@@ -33,16 +32,6 @@ impl CanaryMetrics {
             "quorate_canary_duration_seconds",
             "Time of the operations this coordinator performs to test itself.",
         );
-        let violations = IntCounterVec::new(
-            Opts::new(
-                "quorate_invariant_violations_total",
-                "Things the protocol excludes. Must stay 0.",
-            )
-            .const_label("member", "")
-            .const_label("role", "coordinator"),
-            &["invariant"],
-        )?;
-        let violations = registered(registry, violations)?;
         let this = Self {
             operations: registered(
                 registry,
@@ -65,7 +54,6 @@ impl CanaryMetrics {
                     "Seconds since this coordinator last read back what it wrote, or since it started.",
                 )?,
             )?,
-            stale_reads: violations.with_label_values(&["stale_read"]),
         };
         for operation in ["set", "get"] {
             this.operations.with_label_values(&[operation, "ok"]);
@@ -151,7 +139,7 @@ impl Canary {
         let read = self.coordinator.get(&self.key, Some(TIMEOUT)).await;
         self.metrics.ended("get", &read, began);
         if is_stale(&read?, written) {
-            self.metrics.stale_reads.inc();
+            self.coordinator.violations().stale_read.inc();
             tracing::error!("a read returned an older version than was written before it");
         }
         Ok(())

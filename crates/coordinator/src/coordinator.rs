@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Entropy, Entry, Key, OpId, OperationError, Reason, Register, Version, get, set,
+    Entropy, Entry, Key, OpId, OperationError, Reason, Register, Timestamp, Version, get, set,
 };
 use quorate_runtime::telemetry::FAILED_OPERATION;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::canary::is_canary;
 use crate::live::{Live, LiveCounts, LiveSnapshot};
 use crate::membership::Membership;
-use crate::metrics::{CoordinatorMetrics, OperationObserver};
+use crate::metrics::{CoordinatorMetrics, OperationObserver, Violations};
 use crate::notable::Notable;
 use crate::operation::Operation;
 use crate::outcome::{End, error};
 use crate::quorum::{AttemptContext, Background, Call, Failure, GivenUp, Progress, QuorumOptions};
 use crate::reachability::Reachability;
 use crate::repair::RepairOptions;
+use crate::version_order::{Floor, VersionOrder};
 
 /// What a coordinator is told at its start.
 #[derive(Debug, Clone)]
@@ -77,6 +78,7 @@ pub struct Coordinator {
     value_bytes: Expectation,
     notable: Notable,
     reachability: Mutex<Reachability>,
+    versions: VersionOrder,
     stop: CancellationToken,
 }
 
@@ -129,7 +131,24 @@ impl Coordinator {
             options,
             background,
             value_bytes: Expectation::default(),
+            versions: VersionOrder::new(),
             stop,
+        }
+    }
+
+    /// What it saw that the protocol excludes.
+    pub fn violations(&self) -> &Violations {
+        self.context.metrics.violations()
+    }
+
+    /// Checks the version that an operation returns against those that ended before it began.
+    fn check_order(&self, operation: Operation, floor: Floor, version: Timestamp) {
+        if !self.versions.end(floor, version, operation.writes()) {
+            self.violations().version_order.inc();
+            tracing::error!(
+                operation = operation.name(), %version, ?floor,
+                "an operation returned an older version than one before it"
+            );
         }
     }
 
@@ -291,8 +310,10 @@ impl Coordinator {
             true => OpId::from_bytes([1; 16]),
             false => OpId::random(&*self.context.entropy),
         };
+        let floor = self.versions.begin(key);
         let algorithm = async move |call: &Call<'_>| set(call, key, value, op_id).await;
         let timestamp = self.perform(operation, bytes, timeout, algorithm).await?;
+        self.check_order(operation, floor, timestamp);
         Ok(Version(timestamp))
     }
 }
@@ -305,9 +326,11 @@ impl Register for Coordinator {
         let view = self.membership().view();
         let members = view.map_or(1, |view| view.targets().len());
         let bytes = key.bytes().len() + members * self.value_bytes.expected();
+        let floor = self.versions.begin(key);
         let pair = self
             .perform(Operation::Get, bytes, timeout, algorithm)
             .await?;
+        self.check_order(Operation::Get, floor, pair.timestamp);
         self.value_bytes
             .seen(pair.value.as_ref().map_or(0, Bytes::len));
         Ok(Entry {

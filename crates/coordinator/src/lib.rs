@@ -30,6 +30,7 @@ mod run;
 mod status;
 mod status_page;
 mod status_source;
+mod version_order;
 
 pub use args::{
     AddressProblem, CoordinatorArgs, MembershipArgs, OperationArgs, ReplicaAddress,
@@ -38,7 +39,7 @@ pub use args::{
 pub use canary::{Canary, CanaryMetrics};
 pub use coordinator::{Coordinator, CoordinatorOptions};
 pub use live::{LiveCounts, LiveSnapshot};
-pub use metrics::CoordinatorMetrics;
+pub use metrics::{CoordinatorMetrics, Violations};
 pub use quorum::{Backoff, QuorumOptions};
 pub use role::Role;
 pub use run::{

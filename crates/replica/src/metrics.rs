@@ -128,7 +128,13 @@ impl ReplicaMetrics {
 
     /// Makes the series that alarms watch, so that their first event is an increase.
     fn begin_at_zero(&self) {
-        for invariant in ["corruption", "fork", "timestamp_conflict"] {
+        for invariant in [
+            "config_went_back",
+            "corruption",
+            "fork",
+            "timestamp_conflict",
+            "timestamp_went_back",
+        ] {
             self.violations.with_label_values(&[invariant]);
         }
     }
@@ -179,10 +185,15 @@ impl ReplicaMetrics {
         self.violations.with_label_values(&[invariant]).inc();
     }
 
+    /// How often this invariant was violated.
+    pub fn violations_of(&self, invariant: &str) -> u64 {
+        self.violations.with_label_values(&[invariant]).get()
+    }
+
     /// How many forks were met: another config of the same epoch, or one that does not descend
     /// from the held one.
     pub fn forks(&self) -> u64 {
-        self.violations.with_label_values(&["fork"]).get()
+        self.violations_of("fork")
     }
 
     /// How many requests are in flight, over all methods.

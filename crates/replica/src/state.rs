@@ -90,7 +90,16 @@ impl<S: Store> State<S> {
     /// Serves under this config from now on; waits for the reads that began before.
     pub(crate) fn publish_config(&self, config: HeldConfig) {
         self.metrics.adopted(Some(&config));
-        *self.config.write() = Some(config);
+        let mut held = self.config.write();
+        let epoch = config.config.epoch();
+        if let Some(before) = held.as_ref().filter(|held| held.config.epoch() > epoch) {
+            self.metrics.violated("config_went_back");
+            tracing::error!(
+                pod = self.pod, before = %before.config.epoch(), now = %epoch,
+                "the config went back"
+            );
+        }
+        *held = Some(config);
     }
 
     /// Serves from now on: the boot is admitted, durably.
@@ -183,13 +192,25 @@ impl<S: Store> State<S> {
         }
     }
 
-    /// The durable pair of a key.
+    /// The durable pair of a key. One that is older than what was durable before is a lost disk
+    /// too, whatever its checksum says.
     pub(crate) fn read(&self, key: &Key) -> Result<Pair, ReplicaError> {
+        // Looked up before the read, which may see a newer one but never an older; and without a
+        // say in which stamps are kept, which is about writes.
+        let known = self.stamps.peek(key);
         let pair = self
             .store
             .read(key)
             .map_err(|error| self.disk_error(error))?;
-        Ok(pair.unwrap_or(Pair::UNWRITTEN))
+        let pair = pair.unwrap_or(Pair::UNWRITTEN);
+        match known.filter(|known| known.timestamp > pair.timestamp) {
+            None => Ok(pair),
+            Some(known) => {
+                let (was, is) = (known.timestamp, pair.timestamp);
+                let problem = format!("a pair went back from {was} to {is}");
+                Err(self.lose(problem, "timestamp_went_back"))
+            }
+        }
     }
 
     /// The stamp of the durable pair of a key: remembered, or read.
@@ -216,14 +237,67 @@ impl<S: Store> State<S> {
     /// what else changed on it nobody knows.
     pub(crate) fn disk_error(&self, error: StoreError) -> ReplicaError {
         match error {
-            StoreError::Corrupt { problem } => {
-                if self.lost.set(problem.clone()).is_ok() {
-                    tracing::error!(pod = self.pod, problem, "the disk counts as lost");
-                    self.metrics.violated("corruption");
-                }
-                ReplicaError::LostDisk { problem }
-            }
+            StoreError::Corrupt { problem } => self.lose(problem, "corruption"),
             StoreError::Failed { problem } => ReplicaError::Unreachable { problem },
         }
+    }
+
+    /// The disk counts as lost from now on.
+    fn lose(&self, problem: String, invariant: &'static str) -> ReplicaError {
+        if self.lost.set(problem.clone()).is_ok() {
+            tracing::error!(pod = self.pod, problem, "the disk counts as lost");
+            self.metrics.violated(invariant);
+        }
+        ReplicaError::LostDisk { problem }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use prometheus::Registry;
+    use quorate_register::{ClusterId, Config, ConfigId, ConfigParts, Epoch, Member};
+
+    use super::*;
+    use crate::memory::{MemoryDisk, MemoryStore};
+
+    fn held(own: ReplicaId, number: u64) -> HeldConfig {
+        let member = Member {
+            replica_id: own,
+            pod: "replica-0".into(),
+        };
+        let parts = ConfigParts {
+            cluster_id: ClusterId::from_bytes([9; 16]),
+            id: ConfigId::from_bytes([number as u8; 16]),
+            ancestors: Vec::new(),
+            epoch: Epoch {
+                recovery: 0,
+                number,
+            },
+            current: vec![member],
+            next: None,
+            activators: Vec::new(),
+            retired: Vec::new(),
+        };
+        let config = Arc::new(Config::new(parts).unwrap());
+        HeldConfig {
+            config,
+            active: true,
+        }
+    }
+
+    #[test]
+    fn a_config_that_goes_back_is_counted() {
+        let own = ReplicaId::from_bytes([1; 16]);
+        let metrics = ReplicaMetrics::new(&Registry::new(), "replica-0").unwrap();
+        let store = MemoryStore::open(Arc::<MemoryDisk>::default());
+        let state = State::new(own, "replica-0".into(), store, metrics.clone(), 1, true);
+        for number in [1, 2] {
+            state.publish_config(held(own, number));
+            assert_eq!(metrics.violations(), 0);
+        }
+        state.publish_config(held(own, 1));
+        assert_eq!(metrics.violations_of("config_went_back"), 1);
     }
 }

@@ -190,6 +190,7 @@ async fn one_timestamp_with_two_values_is_refused_and_alarms() {
         })
     );
     assert_eq!(rig.metrics.violations(), 1);
+    assert_eq!(rig.metrics.violations_of("timestamp_conflict"), 1);
     assert_eq!(rig.read().await.unwrap().value, Some("one".into()));
 }
 
@@ -293,6 +294,38 @@ async fn corruption_condemns_the_whole_disk() {
     let (answer, _) = rig.send(write(2, "two")).await.unwrap();
     assert!(lost(&answer.unwrap_err()));
     assert!(lost(&rig.replica.identify(LIMIT).await.unwrap_err()));
+    assert_eq!(rig.metrics.violations_of("corruption"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_that_goes_back_condemns_the_disk_and_alarms() {
+    let rig = serving().await;
+    rig.send(write(2, "two")).await.unwrap().0.unwrap();
+    assert_eq!(rig.read().await.unwrap().value, Some("two".into()));
+    // A whole pair with a true checksum, as an old copy of a file has it.
+    rig.disk
+        .corrupt(&key(), |pair| *pair = write(1, "one").pair);
+    let refused = rig.read().await.unwrap_err();
+    assert!(
+        matches!(refused, ReplicaError::LostDisk { .. }),
+        "{refused}"
+    );
+    assert_eq!(rig.metrics.violations_of("timestamp_went_back"), 1);
+    assert_eq!(rig.metrics.violations(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_config_of_one_epoch_alarms_in_requests_and_adoptions() {
+    let rig = serving().await;
+    let sibling = config(1, 7, &[]);
+    let fence = Fence::new(&sibling, OWN);
+    let read = rig.replica.local_read(&fence, &key(), LIMIT).await;
+    assert!(matches!(read, Err(ReplicaError::Fork { .. })), "{read:?}");
+    assert_eq!(rig.metrics.violations_of("fork"), 1);
+    let adopted = rig.replica.adopt(OWN, &sibling, false, LIMIT).await;
+    assert!(matches!(adopted, Err(ReplicaError::Fork { .. })));
+    assert_eq!(rig.metrics.violations_of("fork"), 2);
+    assert_eq!(rig.metrics.violations(), 2);
 }
 
 #[tokio::test(start_paused = true)]

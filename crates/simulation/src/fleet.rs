@@ -178,6 +178,17 @@ impl Fleet {
         }
     }
 
+    /// Judges what the coordinators themselves saw that the protocol excludes.
+    pub(crate) fn judge_coordinators(&self) {
+        for coordinator in &self.coordinators {
+            let violations = coordinator.violations();
+            if violations > 0 {
+                let finding = format!("{} counted {violations}", coordinator.name());
+                self.judge.broken(Invariant::NoViolationCounted, finding);
+            }
+        }
+    }
+
     /// Ends every process in good order, and waits until no task is left.
     pub(crate) async fn stop(&self) {
         for coordinator in &self.coordinators {

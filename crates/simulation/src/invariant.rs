@@ -17,7 +17,7 @@ pub enum Invariant {
     OneValuePerTimestamp,
     /// Neither a key's timestamp on a disk nor the disk's config ever goes back.
     DisksNeverGoBack,
-    /// No replica counted a violation.
+    /// No process counted a violation.
     NoViolationCounted,
     /// A wiped disk takes part in nothing.
     StrangersStayOut,

@@ -107,6 +107,7 @@ async fn body(settings: &Settings, trace: Trace) -> (History, Vec<Broken>) {
     fleet.quiet().await;
     let history = recorder.history();
     fleet.judge.judge_disks();
+    fleet.judge_coordinators();
     fleet.judge.judge_strangers();
     fleet.judge.judge_history(&history);
     fleet.stop().await;

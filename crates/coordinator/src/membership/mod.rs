@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use quorate_register::config::MAX_ANCESTORS;
 use quorate_register::{Config, Entropy};
 use tokio::sync::{Notify, watch};
 
@@ -152,10 +153,11 @@ impl Membership {
 
     /// Operates under `config`, which is proven active, unless a newer one is operated under.
     pub fn install(&self, config: Arc<Config>) -> Arc<View> {
-        if let Some(view) = self.view()
-            && view.config().epoch() >= config.epoch()
-        {
-            return view;
+        if let Some(view) = self.view() {
+            self.check_path(view.config(), &config);
+            if view.config().epoch() >= config.epoch() {
+                return view;
+            }
         }
         let view = Arc::new(View::new(config, &*self.directory, &self.metrics));
         self.metrics.operates_under(view.config());
@@ -163,6 +165,24 @@ impl Membership {
         self.epochs.send_replace(Some(view.config().epoch()));
         self.moved.notify_waiters();
         view
+    }
+
+    /// Active configs form one path: of two of them one descends from the other, unless a person
+    /// made one anew, or so many lie between them that the lineage does not say.
+    fn check_path(&self, one: &Config, other: &Config) {
+        let (older, newer) = match one.epoch() <= other.epoch() {
+            true => (one, other),
+            false => (other, one),
+        };
+        let recovered = older.epoch().recovery < newer.epoch().recovery;
+        let is_cut = newer.parts().ancestors.len() == MAX_ANCESTORS;
+        if !newer.is_or_descends_from(older.id()) && !recovered && !is_cut {
+            self.metrics.violations().fork.inc();
+            tracing::error!(
+                older = %older.epoch(), newer = %newer.epoch(),
+                "two configs are active, of which neither descends from the other"
+            );
+        }
     }
 
     /// Proves `config`, which a replica holds, or a newer one active and operates under it. Tries

@@ -2,6 +2,7 @@
 
 mod observers;
 mod series;
+mod violations;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use quorate_runtime::metrics::{Registrar, registered};
 
 pub(crate) use observers::{AttemptObserver, OperationObserver, PhaseObserver, outcome};
 pub(crate) use series::MemberSeries;
+pub use violations::Violations;
 
 use crate::membership::Admissions;
 use crate::operation::Operation;
@@ -49,6 +51,7 @@ pub struct CoordinatorMetrics {
     member_info: IntGaugeVec,
     admissions: IntCounterVec,
     unadmitted: IntGaugeVec,
+    violations: Violations,
 }
 
 impl CoordinatorMetrics {
@@ -202,6 +205,7 @@ impl CoordinatorMetrics {
                     &["state"],
                 )?,
             )?,
+            violations: Violations::new(registry)?,
         };
         this.begin_at_zero();
         Ok(this)
@@ -224,6 +228,11 @@ impl CoordinatorMetrics {
                 self.operations.with_label_values(&labels);
             }
         }
+    }
+
+    /// What this coordinator saw that the protocol excludes.
+    pub fn violations(&self) -> &Violations {
+        &self.violations
     }
 
     pub(crate) fn admission(&self, result: &'static str) {

@@ -13,6 +13,7 @@ const OPERATIONS: &str = "quorate_operations_total";
 const DURATIONS: &str = "quorate_operation_duration_seconds";
 const PHASES: &str = "quorate_phase_duration_seconds";
 const REQUESTS: &str = "quorate_replica_requests_total";
+const VIOLATIONS: &str = "quorate_invariant_violations_total";
 const CANCELLED: &str = "quorate_cancelled_attempts_total";
 
 async fn hanging() -> Cluster {
@@ -179,9 +180,56 @@ async fn the_canary_tells_health_and_its_end() {
     running.abort();
     assert!(since_success(&cluster) > 30.0);
     assert!(cluster.count(CANARY, &[("operation", "set"), ("outcome", "not_applied")]) > 1);
-    let violations = "quorate_invariant_violations_total";
     let stale = [("invariant", "stale_read"), ("role", "coordinator")];
-    assert_eq!(cluster.count(violations, &stale), 0);
+    assert_eq!(cluster.count(VIOLATIONS, &stale), 0);
+}
+
+/// The only member forgets what the canary wrote, before it is read.
+#[tokio::test(start_paused = true)]
+async fn a_lost_write_is_seen_by_the_canary_and_by_the_order_of_versions() {
+    let cluster = Cluster::new(1).await;
+    let metrics = CanaryMetrics::new(&cluster.registry).unwrap();
+    let coordinator = cluster.coordinator.clone();
+    let interval = Duration::from_secs(10);
+    let canary = Canary::new(coordinator, metrics, interval, &*cluster.random);
+    let running = tokio::spawn(canary.run());
+    let violations = cluster.metrics.violations();
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert_eq!(violations.total(), 0);
+    let member = cluster.replicas[0].clone();
+    let mut forgot = false;
+    cluster.replicas[0].script(move |seen| {
+        if seen.method == "local_read" && !forgot {
+            forgot = true;
+            member.kill();
+            member.disk.wipe(false);
+            member.revive();
+        }
+        Act::Serve
+    });
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    running.abort();
+    for invariant in ["stale_read", "version_order"] {
+        let labels = [("invariant", invariant), ("role", "coordinator")];
+        assert_eq!(cluster.count(VIOLATIONS, &labels), 1, "{invariant}");
+    }
+    assert_eq!(violations.total(), 2);
+}
+
+/// Two siblings are said to be active, which cannot be.
+#[tokio::test(start_paused = true)]
+async fn a_second_path_of_active_configs_is_counted() {
+    let cluster = Cluster::new(3).await;
+    let first = cluster.config();
+    let [one, other] = [(); 2].map(|()| cluster.child(|_| ()));
+    let violations = cluster.metrics.violations();
+    cluster.membership.install(one);
+    cluster.membership.install(first);
+    assert_eq!(violations.total(), 0);
+    cluster.membership.install(other);
+    assert_eq!(violations.total(), 1);
+    let labels = [("invariant", "fork"), ("role", "coordinator")];
+    assert_eq!(cluster.count(VIOLATIONS, &labels), 1);
 }
 
 /// A store that nobody can use must not look healthy because nothing fails.

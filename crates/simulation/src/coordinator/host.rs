@@ -12,7 +12,7 @@ use quorate_coordinator::reconfiguration::{
 };
 use quorate_coordinator::repair::{RepairMetrics, RepairOptions, Repairer, RepairerParts};
 use quorate_coordinator::{
-    Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveCounts, LiveSnapshot,
+    Coordinator, CoordinatorMetrics, CoordinatorOptions, LiveCounts, LiveSnapshot, Violations,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -68,6 +68,7 @@ struct State {
     stopped: bool,
     /// What every process there was counts.
     all: Vec<LiveCounts>,
+    violations: Vec<Violations>,
 }
 
 #[derive(Clone)]
@@ -133,6 +134,7 @@ impl CoordinatorHost {
             dead: CancellationToken::new(),
         };
         state.all.push(coordinator.live_counts());
+        state.violations.push(coordinator.violations().clone());
         state.process = Some(process.clone());
         self.note("coordinator started", &"starts");
         if let Some(options) = self.repair {
@@ -294,6 +296,12 @@ impl CoordinatorHost {
     pub(crate) fn live(&self) -> Vec<LiveSnapshot> {
         let state = self.state.lock();
         state.all.iter().map(LiveCounts::snapshot).collect()
+    }
+
+    /// The violations that its processes counted.
+    pub(crate) fn violations(&self) -> u64 {
+        let state = self.state.lock();
+        state.violations.iter().map(Violations::total).sum()
     }
 
     /// The name it has in the trace.
