@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod damage_directory;
 mod failing;
+mod fjall_issues;
 mod hooked;
 mod kill;
 mod missing;
