@@ -26,9 +26,15 @@ struct State {
     seen_config: Option<SeenConfig>,
     /// What a wipe took away, or the return of an old copy.
     wiped: Option<BTreeMap<Key, Timestamp>>,
-    /// A copy of everything, with the id it belongs to.
-    copy: Option<(ReplicaId, DiskCopy)>,
+    copy: Option<Copy>,
     went_back: Vec<String>,
+}
+
+/// A copy of everything on a disk.
+struct Copy {
+    replica_id: ReplicaId,
+    boot: u64,
+    content: DiskCopy,
 }
 
 /// A config on a disk: its epoch, and whether it is recorded as active.
@@ -81,22 +87,36 @@ impl Disk {
     /// Keeps a copy of what is on it now.
     pub(crate) fn back_up(&self) {
         let mut state = self.state.lock();
-        state.copy = Some((state.replica_id, self.memory.copy()));
+        state.copy = Some(Copy {
+            replica_id: state.replica_id,
+            boot: self.boot(),
+            content: self.memory.copy(),
+        });
     }
 
-    /// Puts the copy in the place of everything on it; `false` when there is none of this disk.
-    /// What was on it is remembered for judgement.
+    /// Puts the copy in the place of everything on it; `false` when there is none of this disk, or
+    /// of this very boot, which cannot be noticed (PROTOCOL 5). What was on it is remembered for
+    /// judgement.
     pub(crate) fn restore(&self) -> bool {
         self.observe();
         let mut state = self.state.lock();
-        let own = state.replica_id;
-        let Some((_, copy)) = state.copy.take().filter(|(id, _)| *id == own) else {
+        let (own, boot) = (state.replica_id, self.boot());
+        let older = |copy: &Copy| copy.replica_id == own && copy.boot < boot;
+        let Some(copy) = state.copy.take().filter(older) else {
             return false;
         };
-        self.memory.restore(copy);
+        self.memory.restore(copy.content);
         state.wiped = Some(std::mem::take(&mut state.seen));
         state.seen_config = self.config();
         true
+    }
+
+    /// The number of the boot that is on it. One that waits to be admitted goes on, also when its
+    /// process is started again.
+    fn boot(&self) -> u64 {
+        let boots = MemoryStore::open(self.memory.clone()).boots();
+        let boot = boots.intent.or(boots.admitted);
+        boot.map_or(0, |boot| boot.number)
     }
 
     /// Looks for what went back.
@@ -197,5 +217,26 @@ mod tests {
         store.commit(&[pair(&key, 1)]).await.unwrap();
         disk.observe();
         assert_eq!(disk.went_back(), ["k from 2-010101 to 1-010101"]);
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_put_back_only_in_a_later_boot() {
+        let random = Random::new(1, "test");
+        let disk = Disk::new(&random);
+        let store = MemoryStore::open(disk.memory().clone());
+        let first = store.boots().intending(&random);
+        store.save_boots(&first).await.unwrap();
+        disk.back_up();
+        let admitted = first.admitting(first.intent.unwrap(), None);
+        store.save_boots(&admitted).await.unwrap();
+        assert!(
+            !disk.restore(),
+            "it waited in the copy, and was admitted since"
+        );
+        disk.back_up();
+        let second = admitted.intending(&random);
+        store.save_boots(&second).await.unwrap();
+        assert!(disk.restore());
+        assert_eq!(store.boots(), admitted);
     }
 }
