@@ -2,7 +2,8 @@
 
 Each query of each panel, variable and annotation must give data while the store is healthy, or
 stand in expected.json with the reason why it gives none then; and each must give data once the
-faults were there, or stand there with the reason why no fault of this test can show it. Every
+faults were there, at some time neither 0 nor infinite, or stand there with the reason why no fault
+of this test can show it. When all processes ended no stat may look healthy. Every
 metric that a dashboard names must exist, and every metric that exists must be on a dashboard, in
 an alert rule, or in expected.json as deliberately neither.
 
@@ -13,28 +14,39 @@ for the series of all panels, from which pictures.py draws.
 """
 
 import json
+import math
 import re
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from dashboard import Dashboard, metrics, substitute
+from dashboard import Dashboard, metrics, substitute, threshold_colour
 from prometheus import SCRAPE_SECONDS, Prometheus
-from store import NAMESPACE, RELEASE, Store, free_port, pause, resume
+from store import NAMESPACE, OTHER_RELEASE, RELEASE, Store, free_port, pause, resume
 
 HERE = Path(__file__).parent
 CHART = HERE.parent.parent / "quorate"
 DASHBOARDS = ["overview", "coordinator", "replica", "kubernetes"]
 HEALTHY_SECONDS = 20
 FAULT_SECONDS = 8
-# An alert that fires at once, since the chart's wait for minutes.
+# Alerts that fire at once, since the chart's wait for minutes.
 RULE = {
     "groups": [
         {
             "name": "test",
             "rules": [
-                {"alert": "QuorateMemberSilent", "expr": "min by (namespace) (quorate_member_info) == 0"}
+                {
+                    "alert": "QuorateMemberSilent",
+                    "expr": "min by (namespace, app_kubernetes_io_instance) (quorate_member_info) == 0",
+                    "labels": {"severity": "warning"},
+                },
+                {
+                    "alert": "QuorateMetricsAbsent",
+                    "expr": f'absent(quorate_build_info{{namespace="{NAMESPACE}",app_kubernetes_io_instance="{RELEASE}"}})',
+                    "labels": {"severity": "critical"},
+                },
             ],
         }
     ]
@@ -69,19 +81,23 @@ def run(binaries: Path, folder: Path, dashboards: list, record: Path | None) -> 
         prometheus.wait_for_targets(len(targets))
         store.load(0, 4)
         store.load(1, 2)
+        store.deletions()
         # The first of the load is no state that lasts.
         time.sleep(5)
         started = time.time()
         time.sleep(HEALTHY_SECONDS)
         healthy = time.time()
-        cause_faults(store)
+        restarted = cause_faults(store)
         ended = time.time()
         exported = exported_metrics(store, prometheus, started, ended)
-        return [
+        problems = [
             *lasting_effects(prometheus, ended),
+            *restarts(prometheus, dashboards, (started, restarted + 20), store.replicas[2].pod),
             *ask_all(prometheus, dashboards, (started, healthy, ended), record),
             *compare_metrics(dashboards, exported, rules),
         ]
+        store.stop()
+        return [*problems, *looks_healthy(prometheus, dashboards, (started, ended))]
     except Exception:
         for log in sorted(folder.glob("*.log")):
             print(f"--- {log.name}\n{log.read_text()[-2000:]}", file=sys.stderr)
@@ -111,8 +127,8 @@ def copied_rules(folder: Path) -> list:
     return copies
 
 
-def cause_faults(store: Store):
-    """Everything that the panels must show, one after the other."""
+def cause_faults(store: Store) -> float:
+    """Everything that the panels must show, one after the other; when a process was started again."""
 
     def step(text):
         print(f"dashboards: {text}", flush=True)
@@ -121,9 +137,10 @@ def cause_faults(store: Store):
     step("a replica hangs")
     pause(third)
     time.sleep(FAULT_SECONDS)
-    step("a second one hangs: no quorum; more operations than are admitted")
-    pause(second)
+    step("more operations than are admitted, and a second one hangs amid them: no quorum")
     store.load(1, 400)
+    time.sleep(2)
+    pause(second)
     time.sleep(FAULT_SECONDS)
     resume(second)
     resume(third)
@@ -132,6 +149,7 @@ def cause_faults(store: Store):
     third.kill()
     time.sleep(2)
     third.start()
+    restarted = time.time()
     time.sleep(FAULT_SECONDS)
     step("a fourth member is wanted, and hangs at first")
     pause(spare)
@@ -139,7 +157,13 @@ def cause_faults(store: Store):
     store.scale(4)
     time.sleep(FAULT_SECONDS)
     resume(spare)
+    try:
+        store.scaling.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        # What is left of the change is found afterwards.
+        pass
     time.sleep(2 * FAULT_SECONDS)
+    return restarted
 
 
 def lasting_effects(prometheus: Prometheus, end: float) -> list:
@@ -157,11 +181,42 @@ def lasting_effects(prometheus: Prometheus, end: float) -> list:
     return problems
 
 
+def restarts(prometheus: Prometheus, dashboards: list, times: tuple, pod: str) -> list:
+    """A while after it the process that was started again is marked, and no other."""
+    problems = []
+    for dashboard in dashboards:
+        values, _ = variable_values(prometheus, dashboard, *times)
+        for query in dashboard.queries():
+            if query.name.endswith("/annotation/Restarts"):
+                expression = substitute(query.expression, values)
+                series = prometheus.series(expression, times[1] - 1, times[1])
+                if (marked := [one["metric"]["pod"] for one in series]) != [pod]:
+                    problems.append(f"{query.name}: marks {marked} and not {pod}")
+    return problems
+
+
+def looks_healthy(prometheus: Prometheus, dashboards: list, times: tuple) -> list:
+    """Stats that are green although all processes ended and no metrics are left."""
+    time.sleep(8 * SCRAPE_SECONDS)
+    now = time.time()
+    problems = []
+    for dashboard in dashboards:
+        values, _ = variable_values(prometheus, dashboard, *times)
+        for query in dashboard.queries():
+            if not query.panel or query.panel["type"] != "stat":
+                continue
+            for one in prometheus.instant(substitute(query.expression, values), now):
+                value, field = float(one["value"][1]), query.target["legendFormat"]
+                if threshold_colour(query.panel, value, field) in ("green", "blue"):
+                    problems.append(f"{query.name}: looks healthy without any metrics: {value}")
+    return problems
+
+
 def exported_metrics(store: Store, prometheus: Prometheus, start: float, end: float) -> dict:
     """The families that the processes exported at any time, with their types as far as known."""
     found = {}
     for process in store.processes():
-        found.update(TYPE.findall(process.get("/metrics")))
+        found.update(TYPE.findall(process.metrics()))
     histograms = {name for name, kind in found.items() if kind == "histogram"}
     own = '{__name__=~"(quorate|process)_.+"}'
     for name in prometheus.label_values(own, "__name__", start, end):
@@ -174,6 +229,7 @@ def ask_all(prometheus: Prometheus, dashboards: list, times: tuple, record: Path
     """The problems that the answers of Prometheus show."""
     expected = json.loads((HERE / "expected.json").read_text())
     silent, never = expected["empty_when_healthy"], expected["empty_here"]
+    zero = expected["may_be_zero"]
     started, healthy, ended = times
     problems, recorded, names = [], [], set()
     for dashboard in dashboards:
@@ -194,9 +250,19 @@ def ask_all(prometheus: Prometheus, dashboards: list, times: tuple, record: Path
                 problems.append(f"{query.name}: no data under its fault: {expression}")
             if series and query.name in never:
                 problems.append(f"{query.name}: listed as empty in this test, and was not")
+            flat = bool(series) and not any(
+                math.isfinite(float(value)) and float(value)
+                for one in series
+                for _, value in one["values"]
+            )
+            if flat and query.name not in zero:
+                problems.append(f"{query.name}: nothing but 0 and infinity: {expression}")
+            foreign = {one["metric"].get("pod", "") for one in series}
+            if foreign := [pod for pod in foreign if pod.startswith(OTHER_RELEASE)]:
+                problems.append(f"{query.name}: shows pods of another release: {foreign}")
             if query.panel:
                 recorded.append({"name": query.name, "expression": expression, "series": series})
-    unknown = sorted({*silent, *never} - names)
+    unknown = sorted({*silent, *never, *zero} - names)
     problems += [f"expected.json: there is no query {name}" for name in unknown]
     print(f"dashboards: {len(names)} queries asked")
     if record:
@@ -209,8 +275,9 @@ def ask_all(prometheus: Prometheus, dashboards: list, times: tuple, record: Path
 def variable_values(prometheus: Prometheus, dashboard: Dashboard, start: float, end: float):
     """What Grafana puts in the place of the variables when everything is chosen."""
     values = {
+        # As Grafana makes them while a point of a panel is shorter than a scrape.
         "__rate_interval": f"{4 * SCRAPE_SECONDS}s",
-        "__interval": f"{5 * SCRAPE_SECONDS}s",
+        "__interval": f"{SCRAPE_SECONDS}s",
     }
     problems = []
     for name, selector, label, multi in dashboard.variables():

@@ -73,8 +73,26 @@ class Dashboard:
                 for source in (panel["datasource"], target["datasource"]):
                     if source["uid"] != "$datasource":
                         yield f"{name}: not from $datasource"
+                if panel["type"] == "stat" and (not target.get("instant") or target.get("range")):
+                    yield f"{name}: would show the last value after its metrics are gone"
                 if re.search(r"\brate\([^[]*\[(?!\$__rate_interval)", target["expr"]):
                     yield f"{name}: a rate without $__rate_interval"
+
+
+def threshold_colour(panel: dict, value: float, field: str) -> str | None:
+    """The colour of a value, by the thresholds of its field or of all."""
+    config = panel["fieldConfig"]
+    thresholds = config["defaults"]["thresholds"]
+    for override in config["overrides"]:
+        if override["matcher"] == {"id": "byName", "options": field}:
+            for one in override["properties"]:
+                if one["id"] == "thresholds":
+                    thresholds = one["value"]
+    colour = None
+    for step in thresholds["steps"]:
+        if step["value"] is None or value >= step["value"]:
+            colour = step["color"]
+    return colour
 
 
 def substitute(text: str, values: dict) -> str:

@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from PIL import Image
 
-from dashboard import Dashboard
+from dashboard import Dashboard, threshold_colour
 
 HERE = Path(__file__).parent
 CHART = HERE.parent.parent / "quorate"
@@ -137,12 +137,17 @@ def readable(value: float, unit: str, decimals=None) -> str:
     return f"{value:.3g}{suffix}"
 
 
-def threshold_colour(panel: dict, value: float) -> str:
-    colour = None
-    for step in defaults(panel)["thresholds"]["steps"]:
-        if step["value"] is None or value >= step["value"]:
-            colour = step["color"]
-    return COLOURS.get(colour, "#444444")
+def colour_of(panel: dict, value: float, field: str = "") -> str:
+    return COLOURS.get(threshold_colour(panel, value, field), "#444444")
+
+
+def at_end(lines, length) -> list:
+    """What an instant query shows: the series that have a value at the end, each with it."""
+    return [
+        (label, values[-1])
+        for label, (times, values) in lines
+        if times[-1] > length - 2 and not math.isnan(values[-1])
+    ]
 
 
 def timeseries(axes, panel, lines, length):
@@ -185,20 +190,25 @@ def stat(axes, panel, lines, length):
     for spine in axes.spines.values():
         spine.set_visible(False)
     plain = panel["options"].get("colorMode") == "none"
-    for number, ((name, _), (_, values)) in enumerate(lines):
-        value = [value for value in values if not math.isnan(value)][-1]
-        colour = "#444444" if plain else threshold_colour(panel, value)
+    mode = panel["options"]["textMode"]
+    shown = at_end(lines, length)
+    if not shown:
+        axes.text(0.5, 0.55, defaults(panel)["noValue"], fontsize=12, color="#888888", ha="center")
+    for number, ((name, _), value) in enumerate(shown):
+        colour = "#444444" if plain else colour_of(panel, value, name)
         text = readable(value, defaults(panel)["unit"], defaults(panel).get("decimals"))
-        middle = (number + 0.5) / len(lines)
-        axes.text(middle, 0.55, text, fontsize=17, weight="bold", color=colour, ha="center", va="center")
-        if len(lines) > 1:
+        middle = (number + 0.5) / len(shown)
+        # Names are longer than numbers.
+        text, size = (textwrap.fill(name, 16), 11) if mode == "name" else (text, 17)
+        axes.text(middle, 0.55, text, fontsize=size, weight="bold", color=colour, ha="center", va="center")
+        if mode == "value_and_name" or (mode == "auto" and len(shown) > 1):
             axes.text(middle, 0.1, name, fontsize=7, ha="center", color="#555555")
 
 
 def status_history(axes, panel, lines, length):
     names = [name for (name, _), _ in lines]
     for row, (_, (times, values)) in enumerate(lines):
-        colours = [threshold_colour(panel, value) for value in values]
+        colours = [colour_of(panel, value) for value in values]
         axes.barh([row] * len(times), 1, left=times, height=0.8, color=colours, linewidth=0)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.invert_yaxis()
@@ -237,6 +247,16 @@ def heatmap(axes, panel, lines, length):
     bar.ax.tick_params(labelsize=5)
 
 
+def mappings(panel, field) -> dict:
+    """The texts and colours that a field has for its values."""
+    for override in panel["fieldConfig"]["overrides"]:
+        if override["matcher"]["options"] == field:
+            for one in override["properties"]:
+                if one["id"] == "mappings":
+                    return one["value"][0]["options"]
+    return {}
+
+
 def table(axes, panel, lines, length):
     axes.axis("off")
     organize = panel["transformations"][0]["options"]
@@ -245,15 +265,25 @@ def table(axes, panel, lines, length):
         {key for (_, labels), _ in lines for key in labels if not organize["excludeByName"].get(key)}
     )
     rows = [
-        [*(labels.get(column, "")[:22] for column in columns), readable(values[-1], "short")]
-        for (_, labels), (times, values) in lines
-        # An instant query shows what there is at the end.
-        if times[-1] > length - 2
+        [*(labels.get(column, "")[:22] for column in columns), readable(value, "short")]
+        for (_, labels), value in at_end(lines, length)
     ][:10]
     heads = [*(renamed.get(column, column) for column in columns), renamed.get("Value", "Value")]
+    if not rows:
+        axes.text(0.5, 0.5, defaults(panel).get("noValue", "no data"), color="#888888", ha="center")
+        return
+    words = [mappings(panel, head) for head in heads]
+    colours = [[word.get(cell, {}).get("color") for word, cell in zip(words, row)] for row in rows]
+    rows = [
+        [word.get(cell, {}).get("text", cell) for word, cell in zip(words, row)] for row in rows
+    ]
     shown = axes.table(rows, colLabels=heads, loc="upper center", cellLoc="left", edges="horizontal")
     shown.auto_set_font_size(False)
     shown.set_fontsize(6)
+    for row, cells in enumerate(colours, 1):
+        for column, colour in enumerate(cells):
+            if colour:
+                shown[row, column].get_text().set(color=COLOURS[colour], weight="bold")
 
 
 DRAW = {

@@ -52,7 +52,7 @@ class Prometheus:
         """The data of an answer of the HTTP API."""
         query = urllib.parse.urlencode(parameters, doseq=True)
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=30) as answer:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=120) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{error.read().decode()}: {parameters}") from None
@@ -76,6 +76,11 @@ class Prometheus:
     def label_values(self, selector: str, label: str, start: float, end: float) -> list:
         """What Grafana's label_values gives."""
         return self.ask(f"label/{label}/values", start=start, end=end, **{"match[]": selector})
+
+    def instant(self, expression: str, at: float) -> list:
+        """The values of an expression at one time; those without a number are none."""
+        result = self.ask("query", query=expression, time=at)["result"]
+        return [one for one in result if is_number(one["value"][1])]
 
     def series(self, expression: str, start: float, end: float) -> list:
         """The series of an expression over a time; those without a number are none."""

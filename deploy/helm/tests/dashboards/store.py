@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -14,6 +15,8 @@ from pathlib import Path
 
 NAMESPACE = "test"
 RELEASE = "quorate"
+# Its name begins as ours does.
+OTHER_RELEASE = "quorate-b"
 JOB = "test/quorate"
 REPLICAS = 4
 MEMBERS = 3
@@ -62,6 +65,17 @@ class Process:
         """What its admin port answers."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=10) as answer:
             return answer.read().decode()
+
+    def metrics(self) -> str:
+        """Its metrics, for which a machine under load may take a while."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.get("/metrics")
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{self.pod} tells no metrics within a minute") from error
+                time.sleep(0.5)
 
     def target(self):
         """It as a target of Prometheus."""
@@ -141,7 +155,7 @@ class Store:
 
     def serve(self, handler) -> int:
         """Serves HTTP in this process; the port."""
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server = Server(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.servers.append(server)
         return server.server_address[1]
@@ -202,6 +216,12 @@ class Store:
         thread.start()
         self.loads.append(thread)
 
+    def deletions(self):
+        """Deletes keys meanwhile."""
+        thread = threading.Thread(target=self.keep_deleting, daemon=True)
+        thread.start()
+        self.loads.append(thread)
+
     def keep_loading(self, coordinator: int, concurrency: int):
         for number in itertools.count():
             if self.stopping.is_set():
@@ -217,8 +237,17 @@ class Store:
                 f"--key-prefix=load-{coordinator}-",
                 "--timeout=2s",
             ]
+            if coordinator == 0:
+                command.append("--exchange")
             log = (self.folder / f"load-{coordinator}.log").open("a")
             subprocess.run(command, stdout=log, stderr=log, timeout=60)
+
+    def keep_deleting(self):
+        """Deletes keys until there are many tombstones."""
+        for number in range(150):
+            if self.stopping.is_set():
+                return
+            self.quorate("delete", self.endpoint(0), f"deleted-{number}")
 
     def stop(self):
         """Ends all that was started."""
@@ -232,6 +261,14 @@ class Store:
             thread.join(timeout=30)
         for server in self.servers:
             server.shutdown()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """An HTTP server whose clients may be gone before it answers."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
@@ -278,6 +315,8 @@ class Kubelet(Quiet):
         for pod, container in (
             *((f"{RELEASE}-replica-{number}", "replica") for number in range(REPLICAS)),
             ("quorate-coordinator-a", "coordinator"),
+            # Of another release in the namespace: no dashboard of ours shows it.
+            (f"{OTHER_RELEASE}-replica-0", "replica"),
         ):
             labels = f'{{namespace="{NAMESPACE}",pod="{pod}",container="{container}"}}'
             used = 0.1 * (time.monotonic() - self.started)
