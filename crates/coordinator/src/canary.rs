@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::Coordinator;
 use crate::metrics::outcome;
+use crate::operation::as_canary;
 
 /// What the canary counts. Clones are the same metrics.
 #[derive(Debug, Clone)]
@@ -71,15 +72,6 @@ impl CanaryMetrics {
     }
 }
 
-tokio::task_local! {
-    static IS_CANARY: ();
-}
-
-/// Whether the operation that this task performs is a canary's.
-pub(crate) fn is_canary() -> bool {
-    IS_CANARY.try_with(|()| ()).is_ok()
-}
-
 /// Writes a key that no client can name, and reads it back.
 pub struct Canary {
     coordinator: Arc<Coordinator>,
@@ -119,7 +111,7 @@ impl Canary {
         loop {
             sleep(self.interval).await;
             if self.coordinator.membership().view().is_some() {
-                match IS_CANARY.scope((), self.round()).await {
+                match as_canary(self.round()).await {
                     Ok(()) => succeeded = Instant::now(),
                     Err(error) => tracing::debug!(%error, "the canary failed"),
                 }

@@ -17,12 +17,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::canary::is_canary;
 use crate::live::{Live, LiveCounts, LiveSnapshot};
 use crate::membership::Membership;
 use crate::metrics::{CoordinatorMetrics, OperationObserver, Violations};
 use crate::notable::Notable;
-use crate::operation::Operation;
+use crate::operation::{Operation, is_canary};
 use crate::outcome::{End, error};
 use crate::quorum::{AttemptContext, Background, Call, Failure, GivenUp, Progress, QuorumOptions};
 use crate::reachability::Reachability;

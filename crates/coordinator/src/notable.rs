@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use quorate_runtime::telemetry::{NOTABLE_OPERATION, Quota};
 
-use crate::canary::is_canary;
-use crate::operation::Operation;
+use crate::operation::{Operation, is_canary};
 
 /// How many of each kind are logged, and kept in traces, per window of time.
 const MOST: u32 = 10;

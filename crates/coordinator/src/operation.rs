@@ -25,3 +25,17 @@ impl Operation {
         self != Self::Get
     }
 }
+
+tokio::task_local! {
+    static IS_CANARY: ();
+}
+
+/// Performs operations as those of a canary, which people must be able to tell from clients'.
+pub(crate) fn as_canary<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    IS_CANARY.scope((), work)
+}
+
+/// Whether the operation that this task performs is a canary's.
+pub(crate) fn is_canary() -> bool {
+    IS_CANARY.try_with(|()| ()).is_ok()
+}
