@@ -89,7 +89,8 @@ impl RepairMetrics {
         self.rounds.with_label_values(&[result]).inc();
     }
 
-    /// Shows what is known; members that left take their series along.
+    /// Shows what is known; members that left take their series along, and those that came begin
+    /// at zero copied keys, since a rate does not see the first value of a series.
     pub(super) fn show(&self, status: &RepairStatus, compared_since: Instant) {
         self.lag.reset();
         self.since_in_step.reset();
@@ -97,6 +98,7 @@ impl RepairMetrics {
         forget_others(&self.keys, &members);
         for member in &status.members {
             let labels = [member.pod.as_str()];
+            self.keys.with_label_values(&labels);
             if let Some(buckets) = member.lag_buckets {
                 let buckets = i64::try_from(buckets).unwrap_or(i64::MAX);
                 self.lag.with_label_values(&labels).set(buckets);

@@ -4,6 +4,7 @@ import http.server
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -104,6 +105,8 @@ class Store:
             *places,
             f"--config-file={self.config_file}",
             "--repair-interval=1s",
+            # So slow that Prometheus sees it.
+            "--repair-busy-rate=200",
             "--canary-interval=1s",
             "--abort-after=1h",
             # Nobody listens there: the spans are counted as not taken.
@@ -205,6 +208,14 @@ class Store:
         log = (self.folder / "scale.log").open("a")
         self.scaling = subprocess.Popen(command, stdout=log, stderr=log)
 
+    def wait_for_change(self):
+        """Waits until the config has two groups."""
+        deadline = time.monotonic() + 60
+        while "quorate_config_joint 1\n" not in self.coordinators[0].metrics():
+            if time.monotonic() > deadline:
+                raise RuntimeError("no change of the members begins within a minute")
+            time.sleep(0.02)
+
     def endpoint(self, number: int) -> str:
         return f"--endpoint=http://127.0.0.1:{self.coordinators[number].listen}"
 
@@ -215,6 +226,28 @@ class Store:
         )
         thread.start()
         self.loads.append(thread)
+
+    def write(self, prefix: str):
+        """Writes about a thousand keys, for two seconds."""
+        done = self.quorate(
+            "bench",
+            self.endpoint(0),
+            "--concurrency=4",
+            "--operations=set",
+            "--duration=2s",
+            "--warmup=0s",
+            f"--key-prefix={prefix}",
+            "--exchange",
+        )
+        if done.returncode:
+            raise RuntimeError(f"writes: {done.stderr}")
+
+    def unknown_outcomes(self) -> bool:
+        """Whether any operation had one."""
+        return any(
+            re.search(r'outcome="unknown"} [1-9]', coordinator.metrics())
+            for coordinator in self.coordinators
+        )
 
     def deletions(self):
         """Deletes keys meanwhile."""
