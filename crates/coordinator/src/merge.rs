@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use quorate_register::{Epoch, Key, MemberSet, Page, Pair, Write, scan_order};
+use quorate_register::{Key, MemberSet, Page, Pair, scan_order};
 
 /// Members that are read through one of them, since they are taken to have the same pairs.
 #[derive(Debug)]
@@ -73,17 +73,6 @@ pub(crate) struct Newest {
     pub(crate) pair: Pair,
     /// Who was seen to have it.
     pub(crate) holders: MemberSet,
-}
-
-impl Newest {
-    /// What brings it to a member that lacks it, under a config of this epoch.
-    pub(crate) fn write(&self, origin: Epoch) -> Write {
-        Write {
-            key: self.key.clone(),
-            pair: self.pair.clone(),
-            origin,
-        }
-    }
 }
 
 /// Takes the keys of which every source has shown what it has. A source without a pair of a key

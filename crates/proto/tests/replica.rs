@@ -12,7 +12,7 @@ use quorate_proto::v1::replica_client::ReplicaClient;
 use quorate_proto::{Limits, RemoteReplica, v1};
 use quorate_register::{
     Advice, Boot, BootNonce, Buckets, ChecksumMismatch, Config, ConfigId, DigestRequest, Fence,
-    Key, PageRequest, Pair, Replica, ReplicaError, Timestamp, Write, bucket_of, pair_hash,
+    Key, PageRequest, Pair, Replica, ReplicaError, Timestamp, Write, Writes, bucket_of, pair_hash,
     scan_order,
 };
 use tokio::net::TcpListener;
@@ -99,6 +99,29 @@ async fn every_method_is_carried() {
     }
     let read = remote.local_read(&fence, &a, PATIENCE).await;
     assert_eq!(read, Ok(Pair::new(&a, timestamp(3), None)));
+
+    let together = [("a", 2), ("b", 1), ("c", 1)].map(|(name, counter)| {
+        let key = key(name);
+        let pair = Pair::new(&key, timestamp(counter), Some("together".into()));
+        (key, pair)
+    });
+    let writes = Writes {
+        pairs: together.to_vec(),
+        origin: fence.epoch,
+    };
+    let written = remote.local_write_all(&fence, &writes, PATIENCE);
+    written.await.unwrap();
+    let stored = replica.pairs.lock().unwrap().clone();
+    assert_eq!(stored[&a].timestamp, timestamp(3));
+    assert_eq!(stored[&key("b")], together[1].1);
+    assert_eq!(stored.len(), 3);
+    let mut flipped = writes;
+    flipped.pairs[2].1.value = Some("flipped".into());
+    let refused = remote.local_write_all(&fence, &flipped, PATIENCE).await;
+    assert!(
+        matches!(refused, Err(ReplicaError::Corrupted(_))),
+        "{refused:?}"
+    );
 }
 
 async fn identity_config(remote: &RemoteReplica) -> Arc<Config> {

@@ -38,6 +38,22 @@ impl Buckets {
         }
     }
 
+    /// These buckets in so many parts of nearly one size, in their order; at most one part for each
+    /// bucket.
+    pub fn parts(self, count: usize) -> impl Iterator<Item = Self> {
+        let buckets = usize::from(self.last - self.first) + 1;
+        let count = count.clamp(1, buckets);
+        // Within a u16: at most the number of the last bucket.
+        let at = move |part: usize| self.first + (part * buckets / count) as u16;
+        (0..count).map(move |part| Self {
+            first: at(part),
+            last: match part + 1 == count {
+                true => self.last,
+                false => at(part + 1) - 1,
+            },
+        })
+    }
+
     /// Whether the bucket is one of them.
     pub const fn contains(self, bucket: u16) -> bool {
         self.first <= bucket && bucket <= self.last
@@ -113,5 +129,28 @@ mod tests {
         assert_eq!(held, [3, 4, 5]);
         assert!(Buckets::ALL.contains(0) && Buckets::ALL.contains(u16::MAX));
         assert!(!Buckets::only(4).contains(5));
+    }
+
+    #[test]
+    fn parts_leave_nothing_out_and_do_not_overlap() {
+        let (five, all) = (Buckets { first: 3, last: 7 }, Buckets::ALL);
+        for (whole, count, expected) in [
+            (five, 0, 1),
+            (five, 1, 1),
+            (five, 2, 2),
+            (five, 9, 5),
+            (all, 3, 3),
+            (all, usize::MAX >> 20, 65_536),
+            (Buckets::only(u16::MAX), 4, 1),
+        ] {
+            let parts: Vec<_> = whole.parts(count).collect();
+            assert_eq!(parts.len(), expected);
+            assert_eq!(
+                (parts[0].first, parts[expected - 1].last),
+                (whole.first, whole.last)
+            );
+            assert!(parts.iter().all(|part| part.first <= part.last));
+            assert!(parts.windows(2).all(|two| two[0].last + 1 == two[1].first));
+        }
     }
 }

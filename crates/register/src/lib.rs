@@ -51,6 +51,6 @@ pub use outcome::{Applied, OperationError, Reason};
 pub use pair::{ChecksumMismatch, Pair};
 pub use quorum::{MAX_GROUP_MEMBERS, MAX_MEMBERS, MemberSet, Quorums, Shortfall, majority};
 pub use register::{Entry, Register, Version};
-pub use replica::{HeldConfig, Identity, Page, PageRequest, Replica, ReplicaError, Write};
+pub use replica::{HeldConfig, Identity, Page, PageRequest, Replica, ReplicaError, Write, Writes};
 pub use stand_in::StandIn;
 pub use timestamp::{OpId, Timestamp};

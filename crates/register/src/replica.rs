@@ -22,6 +22,47 @@ pub struct Write {
     pub origin: Epoch,
 }
 
+/// Pairs on their way to a replica together.
+#[derive(Debug, Clone)]
+pub struct Writes {
+    /// Where to, and what.
+    pub pairs: Vec<(Key, Pair)>,
+    /// The epoch in which the pairs were read.
+    pub origin: Epoch,
+}
+
+impl Writes {
+    /// What the pairs of one may take in all, in bytes, unless it is one pair only. Whatever the
+    /// largest value is, a message has room for it.
+    pub const MAX_BYTES: usize = 192 << 10;
+
+    /// How many bytes a pair takes at most besides key and value: timestamp, checksum, and what
+    /// stands around them in a message.
+    const OVERHEAD_BYTES: usize = 96;
+
+    /// These pairs in as few parts as [`Self::MAX_BYTES`] allows.
+    pub fn of(pairs: impl IntoIterator<Item = (Key, Pair)>, origin: Epoch) -> Vec<Self> {
+        let mut parts: Vec<Self> = Vec::new();
+        let mut room = 0;
+        for (key, pair) in pairs {
+            let value = pair.value.as_ref().map_or(0, bytes::Bytes::len);
+            let bytes = key.bytes().len() + value + Self::OVERHEAD_BYTES;
+            match parts.last_mut() {
+                Some(part) if bytes <= room => part.pairs.push((key, pair)),
+                _ => {
+                    room = Self::MAX_BYTES;
+                    parts.push(Self {
+                        pairs: vec![(key, pair)],
+                        origin,
+                    });
+                }
+            }
+            room = room.saturating_sub(bytes);
+        }
+        parts
+    }
+}
+
 /// Which part of a replica's pairs to scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
@@ -214,6 +255,15 @@ pub trait Replica: Send + Sync {
         timeout: Duration,
     ) -> Result<(), ReplicaError>;
 
+    /// Stores each of these pairs as [`local_write`](Self::local_write) would; returns once all
+    /// that says is so for each. After an error some may be stored.
+    async fn local_write_all(
+        &self,
+        fence: &Fence,
+        writes: &Writes,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError>;
+
     /// A page of all pairs, synced.
     async fn scan(
         &self,
@@ -275,4 +325,35 @@ pub trait Replica: Send + Sync {
 
     /// Who answers, and what it holds.
     async fn identify(&self, timeout: Duration) -> Result<Identity, ReplicaError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OpId;
+
+    #[test]
+    fn writes_are_parted_where_they_would_be_too_long() {
+        let origin = Epoch {
+            recovery: 0,
+            number: 1,
+        };
+        let pair = |number: usize, length: usize| {
+            let key = Key::new(number.to_string()).unwrap();
+            let timestamp = Timestamp::ZERO
+                .successor(OpId::from_bytes([7; 16]))
+                .unwrap();
+            let pair = Pair::new(&key, timestamp, Some(vec![0; length].into()));
+            (key, pair)
+        };
+        let third = Writes::MAX_BYTES / 3 - Writes::OVERHEAD_BYTES - 1;
+        let lengths = [1, Writes::MAX_BYTES + 1, third, third, third, 2 * third, 1];
+        let pairs: Vec<_> = (0..7).map(|number| pair(number, lengths[number])).collect();
+        let parts = Writes::of(pairs.clone(), origin);
+        let sizes: Vec<_> = parts.iter().map(|part| part.pairs.len()).collect();
+        assert_eq!(sizes, [1, 1, 3, 2]);
+        let parted: Vec<_> = parts.into_iter().flat_map(|part| part.pairs).collect();
+        assert_eq!(parted, pairs);
+        assert!(Writes::of([], origin).is_empty());
+    }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 
 /// Stands in for another replica, which may be a different one from call to call. That makes it
@@ -48,6 +48,15 @@ impl<T: StandIn> Replica for T {
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
         self.current().local_write(fence, write, timeout).await
+    }
+
+    async fn local_write_all(
+        &self,
+        fence: &Fence,
+        writes: &Writes,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.current().local_write_all(fence, writes, timeout).await
     }
 
     async fn scan(

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::digests::Count;
-use crate::queue::{Answer, CommitLimits, Entry, QueuedWrite};
+use crate::queue::{Answer, CommitLimits, Entry, QueuedWrite, QueuedWrites};
 use crate::state::{Stamp, State};
 use crate::{InstanceDirectory, Store, StoreError, traced};
 
@@ -67,6 +67,13 @@ impl<S: Store> Committer<S> {
                         }
                         batch.bytes += write.bytes();
                         batch.writes.push(write);
+                    }
+                    Entry::WriteAll(writes) => {
+                        if batch.bytes >= self.limits.batch_bytes {
+                            self.commit(std::mem::take(&mut batch)).await?;
+                        }
+                        batch.bytes += writes.bytes();
+                        batch.together.push(writes);
                     }
                     // A barrier: everything queued before is committed before, under the
                     // old config, and nothing queued behind passes it.
@@ -128,7 +135,7 @@ impl<S: Store> Committer<S> {
 
     /// Commits a batch with one sync and answers each of its writes.
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        if batch.writes.is_empty() {
+        if batch.is_empty() {
             return Ok(());
         }
         let started = Instant::now();
@@ -146,7 +153,7 @@ impl<S: Store> Committer<S> {
                 self.state.forget(&formed.pairs);
             }
             self.state.store.commit(&formed.pairs).await?;
-            for (key, pair) in &formed.pairs {
+            for (key, pair) in &formed.pairs[..formed.remembered] {
                 self.state.remember(key, pair);
             }
             for ((key, pair), before) in formed.pairs.iter().zip(&formed.replaced) {
@@ -179,17 +186,20 @@ impl<S: Store> Committer<S> {
             if write.answer.is_closed() {
                 continue;
             }
-            let judgement = self.judge(&write, &formed, full.as_ref());
+            let fenced = self.state.fence_of_write(&write.fence);
+            let judge = |()| self.judge(&write.key, &write.pair, &formed, full.as_ref());
+            let judgement = fenced.and_then(judge);
             if judgement.is_ok() && trace.is_sampled() {
                 formed.traces.push(trace);
             }
             match judgement {
                 Ok(Judgement::Store { replaces }) => {
-                    self.state.metrics.wrote("applied");
-                    formed.store(write, replaces);
+                    self.state.metrics.wrote("applied", 1);
+                    formed.store(write.key, write.pair, replaces);
+                    formed.acknowledged.push(write.answer);
                 }
                 Ok(Judgement::Beaten) => {
-                    self.state.metrics.wrote("late");
+                    self.state.metrics.wrote("late", 1);
                     formed.beaten.push(write.answer);
                 }
                 Err(error) => {
@@ -197,28 +207,61 @@ impl<S: Store> Committer<S> {
                 }
             }
         }
+        formed.remembered = formed.pairs.len();
+        for writes in batch.together {
+            self.form_many(writes, &mut formed, full.as_ref());
+        }
         Ok(formed)
+    }
+
+    /// Decides writes that came together, one by one, and how they are answered.
+    fn form_many(&self, writes: QueuedWrites, formed: &mut Formed, full: Option<&ReplicaError>) {
+        if writes.answer.is_closed() {
+            return;
+        }
+        let (mut applied, mut late) = (0, 0);
+        let mut decided = self.state.fence_of_write(&writes.fence);
+        for (key, pair) in writes.pairs {
+            if decided.is_err() {
+                break;
+            }
+            match self.judge(&key, &pair, formed, full) {
+                Ok(Judgement::Store { replaces }) => {
+                    applied += 1;
+                    formed.store(key, pair, replaces);
+                }
+                Ok(Judgement::Beaten) => late += 1,
+                Err(error) => decided = Err(error),
+            }
+        }
+        self.state.metrics.wrote("applied", applied);
+        self.state.metrics.wrote("late", late);
+        match decided {
+            Ok(()) if applied > 0 => formed.acknowledged.push(writes.answer),
+            Ok(()) => formed.beaten.push(writes.answer),
+            Err(error) => drop(writes.answer.send(Err(error))),
+        }
     }
 
     /// Stores iff the timestamp is larger than what is durable or in this batch already.
     fn judge(
         &self,
-        write: &QueuedWrite,
+        key: &Key,
+        pair: &Pair,
         formed: &Formed,
         full: Option<&ReplicaError>,
     ) -> Result<Judgement, ReplicaError> {
-        self.state.fence_of_write(&write.fence)?;
-        let best = match formed.place.get(&write.key) {
+        let best = match formed.place.get(key) {
             Some(&place) => Stamp::from(&formed.pairs[place].1),
-            None => self.state.stamp(&write.key)?,
+            None => self.state.stamp(key)?,
         };
-        let timestamp = write.pair.timestamp;
+        let timestamp = pair.timestamp;
         if timestamp > best.timestamp {
             let replaces = best.timestamp;
             let store = Ok(Judgement::Store { replaces });
             return full.map_or(store, |full| Err(full.clone()));
         }
-        if timestamp == best.timestamp && write.pair.checksum != best.checksum {
+        if timestamp == best.timestamp && pair.checksum != best.checksum {
             self.state.metrics.violated("timestamp_conflict");
             tracing::error!(pod = self.state.pod, %timestamp, "one timestamp came with two values");
             return Err(ReplicaError::Conflict { timestamp });
@@ -326,7 +369,14 @@ const COUNTED_BYTES: usize = 256 << 10;
 #[derive(Default)]
 struct Batch {
     writes: Vec<QueuedWrite>,
+    together: Vec<QueuedWrites>,
     bytes: usize,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.together.is_empty()
+    }
 }
 
 enum Judgement {
@@ -344,6 +394,9 @@ struct Formed {
     pairs: Vec<(Key, Pair)>,
     /// The timestamps of what these replace on disk, zero where there is nothing.
     replaced: Vec<Timestamp>,
+    /// Of how many of these, the first ones, the stamps are remembered: those behind came many
+    /// together, and would take the place of what clients use.
+    remembered: usize,
     /// Where in `pairs` a key is.
     place: HashMap<Key, usize>,
     /// To be acknowledged once `pairs` are durable.
@@ -356,16 +409,15 @@ struct Formed {
 
 impl Formed {
     /// Takes a write that beats what its key has, in this batch too.
-    fn store(&mut self, write: QueuedWrite, replaces: Timestamp) {
-        match self.place.get(&write.key) {
-            Some(&place) => self.pairs[place].1 = write.pair,
+    fn store(&mut self, key: Key, pair: Pair, replaces: Timestamp) {
+        match self.place.get(&key) {
+            Some(&place) => self.pairs[place].1 = pair,
             None => {
-                self.place.insert(write.key.clone(), self.pairs.len());
-                self.pairs.push((write.key, write.pair));
+                self.place.insert(key.clone(), self.pairs.len());
+                self.pairs.push((key, pair));
                 self.replaced.push(replaces);
             }
         }
-        self.acknowledged.push(write.answer);
     }
 }
 

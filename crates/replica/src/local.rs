@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page,
-    PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 
 use crate::digests::Count;
@@ -161,12 +161,7 @@ impl<S: Store> Replica for LocalReplica<S> {
         _: Duration,
     ) -> Result<(), ReplicaError> {
         let _in_flight = self.state.metrics.begin("local_write");
-        if write.pair.timestamp == Timestamp::ZERO {
-            return Err(ReplicaError::Invalid {
-                problem: "pair.timestamp is zero, which no write has".into(),
-            });
-        }
-        write.pair.verify(&write.key)?;
+        check_written(&write.key, &write.pair)?;
         let queued = self
             .queue
             .write(*fence, write.key.clone(), write.pair.clone());
@@ -175,6 +170,19 @@ impl<S: Store> Replica for LocalReplica<S> {
         let result = span.scope(queued).await;
         traced::answered(&mut span, result.as_ref().err());
         result
+    }
+
+    async fn local_write_all(
+        &self,
+        fence: &Fence,
+        writes: &Writes,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
+        let _in_flight = self.state.metrics.begin("local_write_all");
+        for (key, pair) in &writes.pairs {
+            check_written(key, pair)?;
+        }
+        self.queue.write_all(*fence, writes.pairs.clone()).await
     }
 
     async fn scan(
@@ -276,4 +284,15 @@ impl<S: Store> Replica for LocalReplica<S> {
             boots: self.state.store.boots(),
         })
     }
+}
+
+/// # Errors
+/// When this is no pair that was written to the key.
+fn check_written(key: &Key, pair: &Pair) -> Result<(), ReplicaError> {
+    if pair.timestamp == Timestamp::ZERO {
+        return Err(ReplicaError::Invalid {
+            problem: "pair.timestamp is zero, which no write has".into(),
+        });
+    }
+    Ok(pair.verify(key)?)
 }

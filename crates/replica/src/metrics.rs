@@ -146,8 +146,8 @@ impl ReplicaMetrics {
         InFlight(gauge)
     }
 
-    pub(crate) fn wrote(&self, result: &'static str) {
-        self.local_writes.with_label_values(&[result]).inc();
+    pub(crate) fn wrote(&self, result: &'static str, pairs: u64) {
+        self.local_writes.with_label_values(&[result]).inc_by(pairs);
     }
 
     pub(crate) fn committed(&self, pairs: usize, took: Duration, synced: Duration) {

@@ -37,6 +37,7 @@ pub(crate) type Answer = oneshot::Sender<Result<(), ReplicaError>>;
 /// One thing to commit, and who waits for it.
 pub(crate) enum Entry {
     Write(QueuedWrite),
+    WriteAll(QueuedWrites),
     Adopt {
         offered: HeldConfig,
         answer: Answer,
@@ -69,6 +70,26 @@ impl QueuedWrite {
     pub(crate) fn bytes(&self) -> usize {
         write_bytes(&self.key, &self.pair)
     }
+}
+
+/// Writes on their way to a batch together.
+pub(crate) struct QueuedWrites {
+    pub(crate) fence: Fence,
+    pub(crate) pairs: Vec<(Key, Pair)>,
+    pub(crate) answer: Answer,
+    /// As of [`QueuedWrite`].
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl QueuedWrites {
+    /// Bytes of keys and values.
+    pub(crate) fn bytes(&self) -> usize {
+        pairs_bytes(&self.pairs)
+    }
+}
+
+fn pairs_bytes(pairs: &[(Key, Pair)]) -> usize {
+    pairs.iter().map(|(key, pair)| write_bytes(key, pair)).sum()
 }
 
 fn write_bytes(key: &Key, pair: &Pair) -> usize {
@@ -108,19 +129,43 @@ impl CommitQueue {
         key: Key,
         pair: Pair,
     ) -> Result<(), ReplicaError> {
-        let bytes = u32::try_from(write_bytes(&key, &pair)).unwrap_or(u32::MAX);
+        let bytes = self.acquire(write_bytes(&key, &pair))?;
+        self.ask(|answer| {
+            Entry::Write(QueuedWrite {
+                fence,
+                key,
+                pair,
+                answer,
+                trace: Parent::current(),
+                _bytes: bytes,
+            })
+        })
+        .await
+    }
+
+    /// Queues writes and waits until they are answered, as [`Self::write`] does.
+    pub(crate) async fn write_all(
+        &self,
+        fence: Fence,
+        pairs: Vec<(Key, Pair)>,
+    ) -> Result<(), ReplicaError> {
+        let bytes = self.acquire(pairs_bytes(&pairs))?;
+        self.ask(|answer| {
+            Entry::WriteAll(QueuedWrites {
+                fence,
+                pairs,
+                answer,
+                _bytes: bytes,
+            })
+        })
+        .await
+    }
+
+    /// A share of the queue's bytes.
+    fn acquire(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ReplicaError> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let permit = self.bytes.clone().try_acquire_many_owned(bytes);
-        let permit = permit.map_err(|_| self.overloaded())?;
-        let (answer, answered) = oneshot::channel();
-        self.push(Entry::Write(QueuedWrite {
-            fence,
-            key,
-            pair,
-            answer,
-            trace: Parent::current(),
-            _bytes: permit,
-        }))?;
-        answered.await.unwrap_or_else(|_| Err(stopped()))
+        permit.map_err(|_| self.overloaded())
     }
 
     /// Queues an adoption and waits until it is answered.

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures::FutureExt;
 use prometheus::Registry;
 use quorate_register::{
-    Buckets, ClusterId, Config, ConfigId, ConfigParts, Epoch, Fence, Key, Member, OpId,
-    PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Buckets, ClusterId, Config, ConfigId, ConfigParts, Epoch, Fence, Key, Member, OpId, Page,
+    PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 use quorate_replica::memory::{MemoryDisk, MemoryStore};
 use quorate_replica::{
@@ -114,6 +114,15 @@ impl Rig {
         })
     }
 
+    async fn scan(&self) -> Page {
+        let all = PageRequest {
+            after: None,
+            buckets: Buckets::ALL,
+            max_bytes: usize::MAX,
+        };
+        self.replica.scan(&fence(), &all, LIMIT).await.unwrap()
+    }
+
     async fn read(&self) -> Result<Pair, ReplicaError> {
         self.replica.local_read(&fence(), &key(), LIMIT).await
     }
@@ -173,6 +182,98 @@ async fn one_sync_serves_a_whole_batch() {
         sent.await.unwrap().0.unwrap();
     }
     assert!(started.elapsed() <= 2 * SYNC, "{:?}", started.elapsed());
+}
+
+fn writes(pairs: &[(&'static str, u64, &'static str)]) -> Writes {
+    let pair = |&(key, counter, value): &(&'static str, u64, &'static str)| {
+        let key = Key::new(key).unwrap();
+        let pair = Pair::new(&key, timestamp(counter), Some(value.into()));
+        (key, pair)
+    };
+    Writes {
+        pairs: pairs.iter().map(pair).collect(),
+        origin: config(1, 1, &[]).epoch(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_come_together_are_stored_as_each_would_be() {
+    let rig = serving().await;
+    rig.send(write(5, "five")).await.unwrap().0.unwrap();
+    let late = writes(&[("greeting", 4, "late")]);
+    let started = Instant::now();
+    let answer = rig.replica.local_write_all(&fence(), &late, LIMIT).await;
+    assert_eq!((answer, started.elapsed()), (Ok(()), Duration::ZERO));
+
+    let together = [
+        ("a", 2, "a2"),
+        ("greeting", 4, "late"),
+        ("a", 1, "a1"),
+        ("b", 1, "b1"),
+    ];
+    let (replica, together) = (rig.replica.clone(), writes(&together));
+    let sent = tokio::spawn(async move {
+        let answer = replica.local_write_all(&fence(), &together, LIMIT).await;
+        (answer, Instant::now())
+    });
+    sleep(SYNC / 2).await;
+    assert!(rig.scan().await.pairs.len() == 1, "not before it is synced");
+    let (answer, ended) = sent.await.unwrap();
+    assert_eq!((answer, ended - started), (Ok(()), SYNC));
+    let mut stored: Vec<_> = rig.scan().await.pairs;
+    stored.sort_by(|one, other| one.0.cmp(&other.0));
+    let values: Vec<_> = stored
+        .iter()
+        .map(|(_, pair)| pair.value.clone().unwrap())
+        .collect();
+    assert_eq!(values, ["a2", "b1", "five"]);
+
+    // In one batch with another write of the same key.
+    let occupied = rig.send(write(6, "six"));
+    sleep(SYNC / 2).await;
+    let (newer, older) = (
+        rig.send(write(8, "eight")),
+        writes(&[("greeting", 7, "seven")]),
+    );
+    let answer = rig.replica.local_write_all(&fence(), &older, LIMIT).await;
+    answer.unwrap();
+    assert!(occupied.is_finished() && newer.is_finished());
+    assert_eq!(rig.read().await.unwrap().value, Some("eight".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_come_together_are_refused_together() {
+    let rig = serving().await;
+    rig.send(write(1, "one")).await.unwrap().0.unwrap();
+    let answer = |writes: Writes, fence: Fence| {
+        let replica = rig.replica.clone();
+        async move { replica.local_write_all(&fence, &writes, LIMIT).await }
+    };
+    let fine = || writes(&[("a", 1, "a1")]);
+    let newer = Fence::new(&config(2, 2, &[1]), OWN);
+    assert_eq!(answer(fine(), newer).await, Err(ReplicaError::NeedConfig));
+    let conflict = answer(writes(&[("greeting", 1, "other"), ("a", 1, "a1")]), fence()).await;
+    assert!(
+        matches!(conflict, Err(ReplicaError::Conflict { .. })),
+        "{conflict:?}"
+    );
+    let mut flipped = fine();
+    flipped.pairs[0].1.value = Some("x".into());
+    let corrupted = answer(flipped, fence()).await;
+    assert!(
+        matches!(corrupted, Err(ReplicaError::Corrupted(_))),
+        "{corrupted:?}"
+    );
+    let mut zero = fine();
+    zero.pairs[0].1 = Pair::new(&zero.pairs[0].0, Timestamp::ZERO, None);
+    let invalid = answer(zero, fence()).await;
+    assert!(
+        matches!(invalid, Err(ReplicaError::Invalid { .. })),
+        "{invalid:?}"
+    );
+    assert_eq!(rig.scan().await.pairs.len(), 1);
+    assert_eq!(answer(fine(), fence()).await, Ok(()));
+    assert_eq!(rig.scan().await.pairs.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Member, Page, PageRequest,
-    Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 
 /// Finds replicas by the names of their pods: a static list, the Kubernetes API, or a simulated
@@ -123,6 +123,15 @@ impl Replica for Nowhere {
     }
 
     async fn local_write(&self, _: &Fence, _: &Write, _: Duration) -> Result<(), ReplicaError> {
+        self.error()
+    }
+
+    async fn local_write_all(
+        &self,
+        _: &Fence,
+        _: &Writes,
+        _: Duration,
+    ) -> Result<(), ReplicaError> {
         self.error()
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all};
-use futures::stream::{self, FuturesUnordered};
+use futures::future::{BoxFuture, join_all, try_join_all};
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, ReplicaError, majority,
+    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, ReplicaError, Writes,
+    majority,
 };
 use tokio::time::Instant;
 
@@ -16,25 +17,27 @@ use crate::membership::View;
 use crate::merge::{Newest, Source, merge};
 
 /// How a transfer is made.
+///
+/// What is held in memory at once is at most `ranges` × members × (`page_bytes` and one value).
 #[derive(Debug, Clone, Copy)]
 pub struct TransferOptions {
-    /// How many bytes of keys and values are asked of a member at once, and held per member.
+    /// How many ranges of buckets are transferred at once.
+    pub ranges: usize,
+    /// How many bytes of keys and values are asked of a member at once.
     pub page_bytes: usize,
-    /// How many writes to one member are under way at once.
-    pub writes_in_flight: usize,
     /// How long one request waits for its answer, and how long a member is tried in all before
     /// the transfer goes on without it.
     pub request_timeout: Duration,
-    /// The part of the time that a transfer works while clients have operations in flight, more
-    /// than 0 and at most 1; the rest it pauses.
+    /// The part of the time that each range is worked on while clients have operations in flight,
+    /// more than 0 and at most 1; the rest it pauses.
     pub share: f64,
 }
 
 impl Default for TransferOptions {
     fn default() -> Self {
         Self {
+            ranges: 8,
             page_bytes: 128 << 10,
-            writes_in_flight: 512,
             request_timeout: Duration::from_secs(2),
             share: 0.5,
         }
@@ -79,38 +82,52 @@ pub(super) async fn transfer(
     let next = quorums
         .next()
         .expect("a transfer is made under a joint config");
-    let mut transfer = Transfer {
-        view,
-        options,
-        observer,
-        next,
-        left_behind: MemberSet::EMPTY,
-    };
-    let (readers, mut sources) = transfer.begin(quorums.current()).await?;
-    loop {
-        let started = Instant::now();
-        transfer.fill(&readers, &mut sources).await?;
-        transfer.store(merge(&mut sources)).await?;
-        if sources.iter().all(Source::is_done) {
-            return Ok(());
-        }
-        if observer.busy() {
-            let pause = (1.0 / options.share - 1.0).max(0.0);
-            tokio::time::sleep(started.elapsed().mul_f64(pause)).await;
-        }
-    }
+    let ranges = Buckets::ALL.parts(options.ranges).map(|buckets| {
+        let range = Range {
+            view,
+            options,
+            observer,
+            buckets,
+            next,
+            not_read: MemberSet::EMPTY,
+            left_behind: MemberSet::EMPTY,
+        };
+        range.transfer(quorums.current()).boxed()
+    });
+    try_join_all(ranges).await.map(drop)
 }
 
-struct Transfer<'a> {
+/// The transfer of some buckets.
+struct Range<'a> {
     view: &'a View,
     options: &'a TransferOptions,
     observer: &'a dyn Observer,
+    buckets: Buckets,
     next: MemberSet,
+    /// Members of the current group that are not read.
+    not_read: MemberSet,
     /// Members of the next group that did not answer in time; repair brings them what they miss.
     left_behind: MemberSet,
 }
 
-impl Transfer<'_> {
+impl Range<'_> {
+    async fn transfer(mut self, current: MemberSet) -> Result<(), TransferError> {
+        let (readers, mut sources) = self.begin(current).await?;
+        self.not_read = current.difference(readers.iter().copied().collect());
+        loop {
+            let started = Instant::now();
+            self.fill(&readers, &mut sources).await?;
+            self.store(merge(&mut sources)).await?;
+            if sources.iter().all(Source::is_done) {
+                return Ok(());
+            }
+            if self.observer.busy() {
+                let pause = (1.0 / self.options.share - 1.0).max(0.0);
+                tokio::time::sleep(started.elapsed().mul_f64(pause)).await;
+            }
+        }
+    }
+
     /// Those members of the current group that answer first, a majority, and the first page of
     /// each.
     async fn begin(&self, current: MemberSet) -> Result<(Vec<usize>, Vec<Source>), TransferError> {
@@ -167,7 +184,7 @@ impl Transfer<'_> {
         let target = self.view.target(member);
         let request = PageRequest {
             after: after.cloned(),
-            buckets: Buckets::ALL,
+            buckets: self.buckets,
             max_bytes: self.options.page_bytes,
         };
         let limit = self.options.request_timeout;
@@ -183,34 +200,25 @@ impl Transfer<'_> {
         .await
     }
 
-    /// Stores a batch at every member of the next group that keeps up, at a majority at least.
+    /// Stores a batch at a majority of the next group: at those that came or were read, as far as
+    /// they keep up, and at the others where those are too few. Others that lack something get it
+    /// from repair.
     async fn store(&mut self, batch: Vec<Newest>) -> Result<(), TransferError> {
-        let keeping_up = self
-            .next
-            .iter()
-            .filter(|&it| !self.left_behind.contains(it));
-        let this = &*self;
-        let pairs = &batch[..];
-        let mut writes: FuturesUnordered<_> = keeping_up
-            .map(|member| async move { (member, this.store_at(member, pairs).await) }.boxed())
-            .collect();
-        let mut stored = MemberSet::EMPTY;
-        let mut failed = Vec::new();
-        while let Some((member, result)) = writes.next().await {
-            match result {
-                Ok(()) => drop(stored.insert(member)),
-                Err(error) => failed.push((member, this.problem(member, error)?)),
-            }
-        }
-        drop(writes);
-        for &(member, _) in &failed {
-            self.left_behind.insert(member);
+        let mut problems = Vec::new();
+        let first = self.next.difference(self.not_read);
+        let mut stored = self.store_at_each(first, &batch, &mut problems).await?;
+        let stored_by = |newest: &Newest, stored: MemberSet| {
+            newest.holders.union(stored).has_majority_in(self.next)
+        };
+        if !batch.iter().all(|newest| stored_by(newest, stored)) {
+            let others = self.next.intersection(self.not_read);
+            let more = self.store_at_each(others, &batch, &mut problems).await?;
+            stored = stored.union(more);
         }
         let mut bytes = 0;
         for newest in &batch {
             let holders = newest.holders.union(stored);
             if !holders.has_majority_in(self.next) && !active(Mutation::TransferNotAwaited) {
-                let problems: Vec<_> = failed.into_iter().map(|(_, problem)| problem).collect();
                 return Err(TransferError::Next(problems.join("; ")));
             }
             let value = newest.pair.value.as_ref();
@@ -220,28 +228,47 @@ impl Transfer<'_> {
         Ok(())
     }
 
+    /// Stores a batch at these members, and returns at which it is; why it is not at the others
+    /// joins the problems.
+    async fn store_at_each(
+        &mut self,
+        members: MemberSet,
+        batch: &[Newest],
+        problems: &mut Vec<String>,
+    ) -> Result<MemberSet, TransferError> {
+        let this = &*self;
+        let keeping_up = members.difference(this.left_behind);
+        let writes = keeping_up
+            .iter()
+            .map(|member| async move { (member, this.store_at(member, batch).await) }.boxed());
+        let (mut stored, mut failed) = (MemberSet::EMPTY, MemberSet::EMPTY);
+        for (member, result) in join_all(writes).await {
+            match result {
+                Ok(()) => stored.insert(member),
+                Err(error) => {
+                    problems.push(this.problem(member, error)?);
+                    failed.insert(member)
+                }
+            };
+        }
+        self.left_behind = self.left_behind.union(failed);
+        Ok(stored)
+    }
+
     /// Writes to one member what it does not have yet.
-    async fn store_at(&self, member: usize, pairs: &[Newest]) -> Result<(), ReplicaError> {
+    async fn store_at(&self, member: usize, batch: &[Newest]) -> Result<(), ReplicaError> {
         if active(Mutation::TransferNotAwaited) {
             return Ok(());
         }
-        let lacked = pairs.iter().filter(|it| !it.holders.contains(member));
-        let writes: Vec<_> = lacked.map(|it| self.write(member, it).boxed()).collect();
-        let mut writes = stream::iter(writes).buffer_unordered(self.options.writes_in_flight);
-        while let Some(written) = writes.next().await {
-            written?;
+        let lacked = batch.iter().filter(|it| !it.holders.contains(member));
+        let lacked = lacked.map(|it| (it.key.clone(), it.pair.clone()));
+        let target = self.view.target(member);
+        let limit = self.options.request_timeout;
+        for writes in &Writes::of(lacked, self.view.config().epoch()) {
+            let write = || target.replica.local_write_all(&target.fence, writes, limit);
+            self.ask(member, write).await?;
         }
         Ok(())
-    }
-
-    async fn write(&self, member: usize, newest: &Newest) -> Result<(), ReplicaError> {
-        let target = self.view.target(member);
-        let write = &newest.write(self.view.config().epoch());
-        let limit = self.options.request_timeout;
-        self.ask(member, || {
-            target.replica.local_write(&target.fence, write, limit)
-        })
-        .await
     }
 
     /// Asks until there is an answer, for as long as one request may take; a member that does not

@@ -1,11 +1,8 @@
 //! Copying what members lack in a range of buckets.
 
-use std::collections::BTreeMap;
-
 use futures::FutureExt;
 use futures::future::join_all;
-use futures::stream::{self, StreamExt};
-use quorate_register::{MemberSet, PageRequest, ReplicaError};
+use quorate_register::{MemberSet, PageRequest, ReplicaError, Writes};
 
 use super::compare::{Class, Range};
 use super::round::{Round, Superseded};
@@ -76,51 +73,36 @@ impl<'a> Round<'a> {
         (reader, read)
     }
 
-    /// Writes what is lacked, so many at once and so many a second as the options say. A member
-    /// that fails is written to no more.
+    /// Writes what is lacked, so many keys a second as the options say. A member that fails is
+    /// written to no more.
     async fn write(&self, lacked: &[Newest], members: MemberSet) -> Result<(), Superseded> {
-        let mut copies = Vec::new();
-        for newest in lacked {
-            let lacking = members.difference(newest.holders);
-            copies.extend(lacking.iter().map(|member| (member, newest)));
-        }
-        if copies.is_empty() {
+        if lacked.is_empty() {
             return Ok(());
         }
-        self.repairer
-            .pace
-            .turn(lacked.len(), self.repairer.rate())
-            .await;
-        let options = &self.repairer.parts.options;
-        let write = |(member, newest)| self.write_one(member, newest).boxed();
-        let writes: Vec<_> = copies.into_iter().map(write).collect();
-        let mut writes = stream::iter(writes).buffer_unordered(options.writes_in_flight.max(1));
-        let mut copied = BTreeMap::<usize, u64>::new();
-        let mut superseded = Ok(());
-        while let Some((member, written)) = writes.next().await {
-            match written {
-                Some(Ok(())) => *copied.entry(member).or_default() += 1,
-                Some(Err(error)) => superseded = superseded.and(self.failed(member, error)),
-                None => {}
-            }
-        }
-        for (member, keys) in copied {
-            self.copied(member, keys);
-        }
-        superseded
+        let rate = self.repairer.rate();
+        self.repairer.pace.turn(lacked.len(), rate).await;
+        let writes = members
+            .iter()
+            .map(|member| self.write_to(member, lacked).boxed());
+        join_all(writes).await.into_iter().collect()
     }
 
-    async fn write_one(
-        &self,
-        member: usize,
-        newest: &Newest,
-    ) -> (usize, Option<Result<(), ReplicaError>>) {
-        if !self.asks(member) {
-            return (member, None);
-        }
-        let write = &newest.write(self.view.config().epoch());
+    /// Writes to one member what it lacks.
+    async fn write_to(&self, member: usize, lacked: &[Newest]) -> Result<(), Superseded> {
+        let lacked = lacked.iter().filter(|it| !it.holders.contains(member));
+        let lacked = lacked.map(|it| (it.key.clone(), it.pair.clone()));
         let limit = self.repairer.parts.options.request_timeout;
-        let send = |target: &'a Target| target.replica.local_write(&target.fence, write, limit);
-        (member, Some(self.ask(member, send).await))
+        for writes in &Writes::of(lacked, self.view.config().epoch()) {
+            if !self.asks(member) {
+                break;
+            }
+            let send =
+                |target: &'a Target| target.replica.local_write_all(&target.fence, writes, limit);
+            match self.ask(member, send).await {
+                Ok(()) => self.copied(member, writes.pairs.len() as u64),
+                Err(error) => self.failed(member, error)?,
+            }
+        }
+        Ok(())
     }
 }

@@ -17,8 +17,6 @@ pub struct RepairOptions {
     pub page_bytes: usize,
     /// How many ranges of buckets are repaired at once.
     pub ranges: usize,
-    /// How many writes of one range are in flight at once.
-    pub writes_in_flight: usize,
     /// The most keys copied a second.
     pub rate: u64,
     /// The most keys copied a second while this coordinator has operations in flight.
@@ -34,7 +32,6 @@ impl Default for RepairOptions {
             second_look: Duration::from_millis(500),
             page_bytes: 128 << 10,
             ranges: 16,
-            writes_in_flight: 256,
             rate: 200_000,
             busy_rate: 10_000,
             request_timeout: Duration::from_secs(2),

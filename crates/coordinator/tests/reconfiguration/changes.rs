@@ -7,6 +7,7 @@ use quorate_coordinator::reconfiguration::{ChangeError, Ending};
 use quorate_register::{Key, Register, Replica};
 
 use crate::stage::Stage;
+use crate::support::Act;
 
 #[tokio::test(start_paused = true)]
 async fn the_members_follow_the_size_that_is_wanted() {
@@ -84,6 +85,38 @@ async fn new_members_get_everything_before_they_decide() {
         assert_eq!(identity.unwrap().keys, 500);
     }
     stage.cluster.replicas[0].kill();
+    stage.check(&side).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_that_stay_are_written_to_only_where_a_majority_needs_them() {
+    let stage = Stage::new(3, 5).await;
+    let side = stage.side().await;
+    stage.fill(&side, 300).await;
+    let clear = || stage.cluster.replicas.iter().for_each(|it| it.clear());
+    clear();
+    stage.want(5).await;
+    // The third one answers when a majority was read already.
+    let slow = Act::ServeAfter(std::time::Duration::from_millis(20));
+    stage.cluster.replicas[2].on("scan", slow);
+    side.settle().await.unwrap();
+    let written = |replica: usize| {
+        let seen = stage.cluster.replicas[replica].seen("local_write_all");
+        seen.len()
+    };
+    assert_eq!([0, 1, 2].map(written), [0; 3]);
+    assert!([3, 4].map(written).iter().all(|&writes| writes > 0));
+    stage.check(&side).await;
+
+    // Of three that stay, two may be too few without the one that was not read.
+    clear();
+    stage.want(3).await;
+    for stays in [0, 1] {
+        let slow = Act::ServeAfter(std::time::Duration::from_millis(20));
+        stage.cluster.replicas[stays].on("scan", slow);
+    }
+    side.settle().await.unwrap();
+    assert!(written(0) + written(1) > 0);
     stage.check(&side).await;
 }
 

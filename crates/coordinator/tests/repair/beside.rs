@@ -81,7 +81,7 @@ async fn a_member_that_refuses_holds_up_nobody_else() {
         free_bytes: 1,
         reserved_bytes: 2,
     };
-    stage.replica(1).on("local_write", Act::Fail(full));
+    stage.replica(1).on("local_write_all", Act::Fail(full));
     stage.another_round().await;
     assert!(stage.replica(2).stored(&key(900)).is_some());
     assert!(stage.replica(1).stored(&key(900)).is_none());

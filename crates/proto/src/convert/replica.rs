@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate_register::{
     Advice, Boot, ClusterId, Config, DiskBoots, Epoch, Fence, HeldConfig, Identity, Key, Pair,
-    ReplicaError, ReplicaId, Timestamp, Write,
+    ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 
 use super::refusal::replica_error;
@@ -120,16 +120,59 @@ pub(super) fn local_write_parts(
     origin: Option<v1::Epoch>,
     limits: Limits,
 ) -> Result<Write, ReplicaError> {
+    let (key, pair) = written(key_bytes, message, limits)?;
+    pair.verify(&key)?;
+    let origin: Epoch = required("origin_epoch", origin)?;
+    Ok(Write { key, pair, origin })
+}
+
+/// A pair that was written, not verified yet.
+fn written(
+    key_bytes: &Bytes,
+    message: Option<v1::Pair>,
+    limits: Limits,
+) -> Result<(Key, Pair), InvalidMessage> {
     let key = key(key_bytes)?;
     let message = message.ok_or_else(|| InvalidMessage::new("pair", "it is missing"))?;
     let pair = pair(message, limits).map_err(|error| error.within("pair"))?;
     if pair.timestamp == Timestamp::ZERO {
         let problem = "it is missing; a written pair has one";
-        return Err(InvalidMessage::new("pair.timestamp", problem).into());
+        return Err(InvalidMessage::new("pair.timestamp", problem));
     }
-    pair.verify(&key)?;
-    let origin: Epoch = required("origin_epoch", origin)?;
-    Ok(Write { key, pair, origin })
+    Ok((key, pair))
+}
+
+/// The request of a LocalWriteAll; it shares the values.
+pub fn local_write_all_request(fence: &Fence, writes: &Writes) -> v1::LocalWriteAllRequest {
+    let keyed = |(key, pair): &(Key, Pair)| v1::KeyedPair {
+        key: key.bytes().clone(),
+        pair: Some(pair.clone().into()),
+    };
+    v1::LocalWriteAllRequest {
+        fence: Some(fence.into()),
+        pairs: writes.pairs.iter().map(keyed).collect(),
+        origin_epoch: Some(writes.origin.into()),
+    }
+}
+
+/// What a LocalWriteAll asks for.
+///
+/// # Errors
+/// As [`local_write`].
+pub fn local_write_all(
+    request: v1::LocalWriteAllRequest,
+    limits: Limits,
+) -> Result<(Fence, Writes), ReplicaError> {
+    let fence = required("fence", request.fence)?;
+    let origin = required("origin_epoch", request.origin_epoch)?;
+    let mut pairs = Vec::with_capacity(request.pairs.len());
+    for keyed in request.pairs {
+        let written = written(&keyed.key, keyed.pair, limits);
+        let (key, pair) = written.map_err(|error| error.within("pairs"))?;
+        pair.verify(&key)?;
+        pairs.push((key, pair));
+    }
+    Ok((fence, Writes { pairs, origin }))
 }
 
 /// What a call answered that says no more than that it was done.

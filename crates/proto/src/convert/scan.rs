@@ -67,7 +67,7 @@ pub fn scan_answer(page: Page, limits: Limits) -> v1::ScanResponse {
         ..v1::ScanResponse::default()
     };
     for (key, pair) in page.pairs {
-        let scanned = v1::ScannedPair {
+        let scanned = v1::KeyedPair {
             key: key.bytes().clone(),
             pair: Some(pair.into()),
         };

@@ -13,7 +13,7 @@ use quorate_register::{
     Advice, Boot, BootNonce, Buckets, ChecksumMismatch, ClusterId, Config, ConfigId, ConfigParts,
     DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entry, Epoch, Fence, HeldConfig, Identity, Key,
     Member, OpId, Page, PageRequest, Pair, ReplicaError, ReplicaId, Timestamp, Version, Write,
-    bucket_of, scan_order,
+    Writes, bucket_of, scan_order,
 };
 
 use super::refusal::{refusal, replica_error};
@@ -558,7 +558,7 @@ fn a_changed_pair_is_noticed_on_either_way() {
     let error = replica::local_read_answer(answer, &key, Limits::default()).unwrap_err();
     assert!(matches!(error, ReplicaError::Corrupted(_)), "{error}");
 
-    let scanned = v1::ScannedPair {
+    let scanned = v1::KeyedPair {
         key: key.bytes().clone(),
         pair,
     };
@@ -569,6 +569,60 @@ fn a_changed_pair_is_noticed_on_either_way() {
     };
     let error = scan::page(answer, &all(), Limits::default()).unwrap_err();
     assert!(matches!(error, ReplicaError::Corrupted(_)), "{error}");
+}
+
+#[test]
+fn the_longest_writes_fit_a_message_whatever_the_largest_value_is() {
+    let timestamp = Timestamp {
+        generation: u64::MAX,
+        counter: u64::MAX,
+        op_id: OpId::from_bytes([255; 16]),
+        rmw: u64::MAX,
+    };
+    for length in [0, 1, 100, 10_000] {
+        let pair = |number: u32| {
+            let key = Key::new(number.to_be_bytes().to_vec()).unwrap();
+            let pair = Pair::new(&key, timestamp, Some(vec![1; length].into()));
+            (key, pair)
+        };
+        let parts = Writes::of((0..10_000).map(pair), sample_fence().epoch);
+        assert!(parts.len() > 2);
+        for part in parts {
+            let message = replica::local_write_all_request(&sample_fence(), &part);
+            let limits = Limits::new(length.max(1)).unwrap();
+            assert!(message.encoded_len() <= limits.max_message_bytes());
+            let (fence, arrived) = replica::local_write_all(message, limits).unwrap();
+            assert_eq!((fence, arrived.pairs), (sample_fence(), part.pairs));
+        }
+    }
+}
+
+#[test]
+fn a_pair_among_many_is_named() {
+    let problem = |change: fn(&mut v1::KeyedPair)| {
+        let write = sample_write(b"hello");
+        let mut keyed = v1::KeyedPair {
+            key: write.key,
+            pair: write.pair,
+        };
+        change(&mut keyed);
+        let request = v1::LocalWriteAllRequest {
+            fence: write.fence,
+            pairs: vec![keyed],
+            origin_epoch: write.origin_epoch,
+        };
+        let refused = replica::local_write_all(request, Limits::new(5).unwrap());
+        refused.unwrap_err().to_string()
+    };
+    let empty = problem(|keyed| keyed.key = Bytes::new());
+    assert!(empty.contains("pairs.key: it is empty"), "{empty}");
+    let long = problem(|keyed| keyed.pair.as_mut().unwrap().value = Some("longer".into()));
+    assert!(
+        long.contains("pairs.pair.value: it has 6 bytes; the limit is 5"),
+        "{long}"
+    );
+    let missing = problem(|keyed| keyed.pair = None);
+    assert!(missing.contains("pairs.pair: it is missing"), "{missing}");
 }
 
 #[test]
@@ -628,7 +682,7 @@ fn a_page_is_cut_to_a_message_and_goes_on_behind_it() {
 #[test]
 fn a_page_that_would_not_end_the_scan_is_refused() {
     let page = |keys: &[&str], last: bool, after: Option<&str>| {
-        let scanned = |key: &&str| v1::ScannedPair {
+        let scanned = |key: &&str| v1::KeyedPair {
             key: Bytes::copy_from_slice(key.as_bytes()),
             pair: None,
         };
@@ -657,7 +711,7 @@ fn a_page_that_would_not_end_the_scan_is_refused() {
 fn a_page_holds_only_buckets_that_were_asked_for() {
     let key = Key::new("key").unwrap();
     let page = |buckets| {
-        let scanned = v1::ScannedPair {
+        let scanned = v1::KeyedPair {
             key: key.bytes().clone(),
             pair: None,
         };

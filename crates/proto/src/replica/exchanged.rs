@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 use quorate_trace::Parent;
 use tokio::time::Instant;
@@ -162,6 +162,15 @@ impl<O: ExchangeStream, P: Replica> Replica for ExchangedReplica<O, P> {
         }
         let left = timeout.saturating_sub(began.elapsed());
         self.plain.local_write(fence, write, left).await
+    }
+
+    async fn local_write_all(
+        &self,
+        fence: &Fence,
+        writes: &Writes,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.plain.local_write_all(fence, writes, timeout).await
     }
 
     async fn scan(

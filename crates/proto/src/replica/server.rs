@@ -132,6 +132,20 @@ impl<R: Replica + ?Sized + 'static> replica_server::Replica for ReplicaService<R
         Ok(Response::new(v1::LocalWriteResponse { refusal }))
     }
 
+    async fn local_write_all(
+        &self,
+        request: Request<v1::LocalWriteAllRequest>,
+    ) -> Result<Response<v1::LocalWriteAllResponse>, Status> {
+        let (timeout, request) = open(request);
+        let result = async {
+            let (fence, writes) = convert::local_write_all(request, self.limits)?;
+            let written = self.replica.local_write_all(&fence, &writes, timeout?);
+            written.await
+        };
+        let refusal = refusal_of(result.await)?;
+        Ok(Response::new(v1::LocalWriteAllResponse { refusal }))
+    }
+
     type ExchangeStream = Attended<Exchanged<R>>;
 
     async fn exchange(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 use quorate_trace::{Parent, parent};
 use tonic::transport::Channel;
@@ -116,6 +116,19 @@ impl Replica for UnaryReplica {
             async |mut client: ReplicaClient<Channel>, request| client.local_write(request).await;
         let answer = self.call(request, timeout, call).await?;
         convert::acknowledgement(answer.refusal)
+    }
+
+    async fn local_write_all(
+        &self,
+        fence: &Fence,
+        writes: &Writes,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let request = convert::local_write_all_request(fence, writes);
+        let call = async |mut client: ReplicaClient<Channel>, request| {
+            client.local_write_all(request).await
+        };
+        convert::acknowledgement(self.call(request, timeout, call).await?.refusal)
     }
 
     async fn scan(

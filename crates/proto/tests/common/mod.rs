@@ -16,8 +16,8 @@ use quorate_register::retirement::judge_retirement;
 use quorate_register::{
     Advice, Boot, Config, DIGEST_SUMS, Digest, DigestRequest, DiskBoots, Entropy, Entry, Epoch,
     Fence, HeldConfig, Identity, Key, Member, OpId, OperationError, Page, PageRequest, Pair,
-    Register, Replica, ReplicaError, ReplicaId, Timestamp, Version, Write, bucket_of, pair_hash,
-    scan_order,
+    Register, Replica, ReplicaError, ReplicaId, Timestamp, Version, Write, Writes, bucket_of,
+    pair_hash, scan_order,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -206,6 +206,14 @@ impl MemoryReplica {
         fence.check(self.id, held.as_ref().map(|held| &held.config))?;
         Ok(running)
     }
+
+    fn store(&self, key: &Key, pair: &Pair) {
+        let mut pairs = self.pairs.lock().unwrap();
+        let stored = pairs.entry(key.clone()).or_insert(Pair::UNWRITTEN);
+        if pair.timestamp > stored.timestamp {
+            *stored = pair.clone();
+        }
+    }
 }
 
 #[async_trait]
@@ -238,10 +246,20 @@ impl Replica for MemoryReplica {
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
         let _running = self.enter(fence, Some(&write.key), timeout).await?;
-        let mut pairs = self.pairs.lock().unwrap();
-        let stored = pairs.entry(write.key.clone()).or_insert(Pair::UNWRITTEN);
-        if write.pair.timestamp > stored.timestamp {
-            *stored = write.pair.clone();
+        self.store(&write.key, &write.pair);
+        Ok(())
+    }
+
+    async fn local_write_all(
+        &self,
+        fence: &Fence,
+        writes: &Writes,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let first = writes.pairs.first().map(|(key, _)| key);
+        let _running = self.enter(fence, first, timeout).await?;
+        for (key, pair) in &writes.pairs {
+            self.store(key, pair);
         }
         Ok(())
     }

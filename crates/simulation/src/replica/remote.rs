@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 
 use super::ReplicaHost;
@@ -81,6 +81,16 @@ impl Replica for SimulatedReplica {
         timeout: Duration,
     ) -> Result<(), ReplicaError> {
         let method = Method::Write(*fence, write.clone());
+        self.call(method, timeout).await.map(drop)
+    }
+
+    async fn local_write_all(
+        &self,
+        fence: &Fence,
+        writes: &Writes,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let method = Method::WriteAll(*fence, writes.clone());
         self.call(method, timeout).await.map(drop)
     }
 

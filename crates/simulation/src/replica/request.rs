@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 
 use crate::trace::{Short, shown_key};
@@ -24,6 +24,7 @@ pub(super) enum Method {
     Read(Fence, Key),
     ReadTimestamp(Fence, Key),
     Write(Fence, Write),
+    WriteAll(Fence, Writes),
     Scan(Fence, PageRequest),
     Digest(Fence, DigestRequest),
     Adopt {
@@ -91,6 +92,10 @@ impl ReplicaRequest {
                 let written = replica.local_write(fence, write, timeout).await;
                 written.map(|()| Returned::Nothing)
             }
+            Method::WriteAll(fence, writes) => {
+                let written = replica.local_write_all(fence, writes, timeout).await;
+                written.map(|()| Returned::Nothing)
+            }
             Method::Scan(fence, request) => {
                 let page = replica.scan(fence, request, timeout).await;
                 page.map(Returned::Page)
@@ -136,6 +141,11 @@ impl fmt::Display for ReplicaRequest {
             Method::ReadTimestamp(_, key) => write!(f, "local_read_timestamp {}", shown_key(key)),
             Method::Write(_, Write { key, pair, .. }) => {
                 write!(f, "local_write {} = {}", shown_key(key), Shown(pair))
+            }
+            Method::WriteAll(_, writes) => {
+                f.write_str("local_write_all")?;
+                let mut pairs = writes.pairs.iter();
+                pairs.try_for_each(|(key, pair)| write!(f, " {} = {}", shown_key(key), Shown(pair)))
             }
             Method::Scan(..) => f.write_str("scan"),
             Method::Digest(_, request) => write!(f, "digest {request:?}"),

@@ -118,8 +118,8 @@ fn change_options(random: &Random) -> ReconfigurationOptions {
         probe_limit: random.milliseconds(50..=300),
         minimum: 1,
         transfer: TransferOptions {
+            ranges: random.pick(&[1, 1, 3]),
             page_bytes: random.pick(&[1, 20, 4096]),
-            writes_in_flight: random.pick(&[1, 2, 512]),
             request_timeout: random.milliseconds(50..=500),
             share: 0.5,
         },
@@ -134,7 +134,6 @@ fn repair(seed: u64) -> Option<RepairOptions> {
         second_look: random.milliseconds(0..=50),
         page_bytes: random.pick(&[1, 20, 100_000]),
         ranges: random.pick(&[1, 4]),
-        writes_in_flight: random.pick(&[1, 2, 100]),
         rate: random.pick(&[20, 1_000_000]),
         busy_rate: random.pick(&[20, 1_000_000]),
         request_timeout: random.milliseconds(20..=300),

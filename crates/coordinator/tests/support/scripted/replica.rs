@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, Identity, Key, Page, PageRequest, Pair,
-    Replica, ReplicaError, ReplicaId, Timestamp, Write,
+    Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
 };
 use tokio::time::Instant;
 
@@ -72,6 +72,19 @@ impl Replica for Scripted {
         };
         self.play(seen, |replica| async move {
             replica.local_write(fence, write, timeout).await
+        })
+        .await
+    }
+
+    async fn local_write_all(
+        &self,
+        fence: &Fence,
+        writes: &Writes,
+        timeout: Duration,
+    ) -> Result<(), ReplicaError> {
+        let seen = Seen::fenced("local_write_all", fence, timeout);
+        self.play(seen, |replica| async move {
+            replica.local_write_all(fence, writes, timeout).await
         })
         .await
     }
