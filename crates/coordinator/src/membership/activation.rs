@@ -19,8 +19,13 @@ pub enum Proof {
     Active,
     /// The config is active, and some member already holds this descendant of it.
     Superseded(Arc<Config>),
-    /// Not enough answered; here is why.
-    Unproven(String),
+    /// Not enough hold it.
+    Unproven {
+        /// Why, by member.
+        problems: String,
+        /// The newest config that some of them hold instead, and that does not descend from it.
+        rival: Option<Arc<Config>>,
+    },
 }
 
 /// Proves `config` active, in one of two ways, whichever is quicker.
@@ -40,9 +45,9 @@ pub async fn prove_active(
     let counted = count_holders(directory, config, limit);
     let recorded = recorded_active(directory, config, limit);
     match select(pin!(counted), pin!(recorded)).await {
-        Either::Left((Proof::Unproven(problems), recorded)) => match recorded.await {
+        Either::Left((unproven @ Proof::Unproven { .. }, recorded)) => match recorded.await {
             Some(newest) => proven(config, newest),
-            None => Proof::Unproven(problems),
+            None => unproven,
         },
         Either::Left((proof, _)) => proof,
         Either::Right((Some(newest), _)) => proven(config, newest),
@@ -93,7 +98,7 @@ async fn count_holders(directory: &dyn Directory, config: &Arc<Config>, limit: D
         .map(|member| async move { (member, offer(directory, member, config, limit).await) })
         .collect();
     let mut holders: Vec<ReplicaId> = Vec::new();
-    let mut newest: Option<Arc<Config>> = None;
+    let (mut newest, mut rival) = (None, None);
     let mut problems = Vec::new();
     while let Some((member, answer)) = answers.next().await {
         match answer {
@@ -102,21 +107,31 @@ async fn count_holders(directory: &dyn Directory, config: &Arc<Config>, limit: D
                 if held.is_or_descends_from(config.id()) =>
             {
                 holders.push(member.replica_id);
-                if newest
-                    .as_ref()
-                    .is_none_or(|newest| newest.epoch() < held.epoch())
+                newest = newer(newest, held);
+            }
+            Err(error) => {
+                problems.push(format!("{}: {error}", member.pod));
+                if let ReplicaError::StaleEpoch { config: held }
+                | ReplicaError::Fork { config: held } = error
                 {
-                    newest = Some(held);
+                    rival = newer(rival, held);
                 }
             }
-            Err(error) => problems.push(format!("{}: {error}", member.pod)),
         }
         if config.is_activated_by(|id| holders.contains(&id)) {
             return newest.map_or(Proof::Active, Proof::Superseded);
         }
     }
     problems.sort_unstable();
-    Proof::Unproven(problems.join("; "))
+    Proof::Unproven {
+        problems: problems.join("; "),
+        rival,
+    }
+}
+
+fn newer(known: Option<Arc<Config>>, other: Arc<Config>) -> Option<Arc<Config>> {
+    let newest = known.filter(|known| known.epoch() >= other.epoch());
+    newest.or(Some(other))
 }
 
 /// Tells all members that `config` is active, and whether a majority of every group has that on

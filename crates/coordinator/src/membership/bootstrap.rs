@@ -112,7 +112,7 @@ pub async fn bootstrap(
     }
     match prove_active(directory, &config, limit).await {
         Proof::Active | Proof::Superseded(_) => {}
-        Proof::Unproven(problems) => return Err(BootstrapError::NotActive(problems)),
+        Proof::Unproven { problems, .. } => return Err(BootstrapError::NotActive(problems)),
     }
     record_active(directory, &config, limit).await;
     record_in_store(config_store, &config).await;

@@ -115,7 +115,7 @@ async fn look(
                 problems: format!("not within {} ms", limit.as_millis()),
             }),
         },
-        Proof::Unproven(problems) => Err(LoadProblem::NotActive {
+        Proof::Unproven { problems, .. } => Err(LoadProblem::NotActive {
             epoch: newest.epoch().to_string(),
             problems,
         }),

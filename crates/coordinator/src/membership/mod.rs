@@ -186,7 +186,8 @@ impl Membership {
     }
 
     /// Proves `config`, which a replica holds, or a newer one active and operates under it. Tries
-    /// until it succeeds; the caller bounds the time.
+    /// until it succeeds; the caller bounds the time. A config that cannot be proven may never be:
+    /// where its members hold another one, that is tried next.
     pub async fn follow(&self, config: &Arc<Config>) -> Arc<View> {
         let _moving = self.moving.lock().await;
         let mut config = config.clone();
@@ -201,8 +202,9 @@ impl Membership {
             match prove_active(&*self.directory, &config, PROOF_TIMEOUT).await {
                 activation::Proof::Active => return self.install(config),
                 activation::Proof::Superseded(newer) => config = newer,
-                activation::Proof::Unproven(problems) => {
+                activation::Proof::Unproven { problems, rival } => {
                     tracing::warn!(epoch = %config.epoch(), problems, "cannot prove a config active");
+                    config = rival.unwrap_or(config);
                     failed += 1;
                     tokio::time::sleep(backoff.pause(failed, &*self.entropy)).await;
                 }

@@ -140,7 +140,7 @@ pub async fn recover(
     }
     match prove_active(directory, &config, limit).await {
         Proof::Active | Proof::Superseded(_) => Ok(Recovered { config, lost }),
-        Proof::Unproven(problems) => Err(RecoverError::NotActive(problems)),
+        Proof::Unproven { problems, .. } => Err(RecoverError::NotActive(problems)),
     }
 }
 

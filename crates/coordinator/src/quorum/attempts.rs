@@ -80,10 +80,10 @@ async fn ask_again<R: Request>(
     mut error: ReplicaError,
 ) -> Result<R::Answer, Refused> {
     let context = &round.context;
-    let (mut number, mut silent) = (1, 0);
+    let (mut number, mut silent, mut adoptions) = (1, 0, 0);
     loop {
         silent += u32::from(matches!(error, ReplicaError::TimedOut { .. }));
-        if !round.settle(member, number, error).await? {
+        if !round.settle(member, &mut adoptions, error).await? {
             let _waiting = context.live.enter(Live::Backoff);
             sleep(context.options.backoff.pause(number, &*context.entropy)).await;
         }
@@ -98,8 +98,8 @@ async fn ask_again<R: Request>(
 /// [`ReplicaError::code`] of a replica that is not there.
 const UNREACHABLE: &str = "unreachable";
 
-/// After so many attempts even an adopted config is followed by a pause.
-const MAX_IMMEDIATE_ATTEMPTS: u32 = 3;
+/// After so many adoptions by one member even a further one is followed by a pause.
+const MAX_IMMEDIATE_ADOPTIONS: u32 = 2;
 
 impl<R: Request> Round<R> {
     /// One request, one answer or none in time: what the member's answers take, or what is left
@@ -130,11 +130,11 @@ impl<R: Request> Round<R> {
     }
 
     /// Decides what follows the failure of an attempt: an error, when none does; `true` when
-    /// the next may be made at once.
+    /// the next may be made at once. Counts how often the member adopted the config.
     async fn settle(
         &self,
         member: usize,
-        number: u32,
+        adoptions: &mut u32,
         error: ReplicaError,
     ) -> Result<bool, Refused> {
         let Self {
@@ -145,7 +145,7 @@ impl<R: Request> Round<R> {
         } = self;
         let target = view.target(member);
         let reason = error.code();
-        let is_final = error.is_final(R::METHOD.writes());
+        let mut is_final = error.is_final(R::METHOD.writes());
         let replaced = matches!(error, ReplicaError::WrongReplica { .. });
         match &error {
             ReplicaError::StaleEpoch { config } if is_newer(config, view) => {
@@ -158,9 +158,18 @@ impl<R: Request> Round<R> {
                 let limit = limit.min(progress.time_left(Instant::now()));
                 let replica_id = target.fence.replica_id;
                 let adopt = target.replica.adopt(replica_id, view.config(), true, limit);
-                let most = if is_final { 2 } else { MAX_IMMEDIATE_ATTEMPTS };
-                match timeout(limit, adopt).await {
-                    Ok(Ok(())) if number < most => return Ok(true),
+                let adopted = timeout(limit, adopt).await;
+                // Only an answer tells whether a fork gives way; one that did gives way once.
+                is_final &= match &adopted {
+                    Ok(Ok(())) => *adoptions > 0,
+                    Ok(Err(refused)) => refused.is_final(true),
+                    Err(_) => false,
+                };
+                match adopted {
+                    Ok(Ok(())) if !is_final && *adoptions < MAX_IMMEDIATE_ADOPTIONS => {
+                        *adoptions += 1;
+                        return Ok(true);
+                    }
                     Ok(Err(ReplicaError::StaleEpoch { config })) if is_newer(&config, view) => {
                         return Err(Refused::Stale(config));
                     }

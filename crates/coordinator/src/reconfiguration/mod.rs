@@ -422,7 +422,7 @@ impl Reconfigurer {
                 let _ = timeout(limit, follow).await;
                 Ok(())
             }
-            Proof::Unproven(problems) => Err(ChangeError::NotActive {
+            Proof::Unproven { problems, .. } => Err(ChangeError::NotActive {
                 epoch: config.epoch().to_string(),
                 problems,
             }),

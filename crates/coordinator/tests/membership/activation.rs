@@ -39,7 +39,7 @@ async fn less_than_a_majority_does_not() {
     cluster.replicas[0].kill();
     cluster.replicas[1].on("adopt", Act::Hang);
     let proof = prove_active(&*cluster.directory, &child, LIMIT).await;
-    let Proof::Unproven(problems) = proof else {
+    let Proof::Unproven { problems, .. } = proof else {
         panic!("{proof:?}");
     };
     assert_eq!(
@@ -62,7 +62,7 @@ async fn the_groups_of_the_child_itself_do_not_count() {
             .iter()
             .for_each(|replica| replica.always(Act::Hang));
         let proof = prove_active(&*cluster.directory, &child, LIMIT).await;
-        assert!(matches!(proof, Proof::Unproven(_)), "{proof:?}");
+        assert!(matches!(proof, Proof::Unproven { .. }), "{proof:?}");
         for replica in &cluster.replicas[3..] {
             assert!(replica.seen("adopt").is_empty(), "not before it is active");
         }
@@ -76,7 +76,7 @@ async fn a_first_config_needs_all_its_members() {
     let config = Arc::new(Config::first(members, &*cluster.random).unwrap());
     cluster.replicas[4].on("adopt", Act::Hang);
     let proof = prove_active(&*cluster.directory, &config, LIMIT).await;
-    assert!(matches!(proof, Proof::Unproven(_)), "{proof:?}");
+    assert!(matches!(proof, Proof::Unproven { .. }), "{proof:?}");
     cluster.replicas[4].always(Act::Serve);
     let proof = prove_active(&*cluster.directory, &config, LIMIT).await;
     assert!(matches!(proof, Proof::Active), "{proof:?}");
@@ -125,7 +125,7 @@ async fn those_that_hold_another_branch_do_not_count() {
         replica.hold(&branch).await;
     }
     let proof = prove_active(&*cluster.directory, &config, LIMIT).await;
-    let Proof::Unproven(problems) = proof else {
+    let Proof::Unproven { problems, .. } = proof else {
         panic!("{proof:?}");
     };
     assert!(problems.contains("replica-0: stale epoch"), "{problems}");
@@ -141,7 +141,7 @@ async fn a_stranger_in_a_members_pod_is_not_counted_and_takes_nothing() {
         .with("replica-2", "", cluster.replicas[4].clone());
     let child = cluster.child(|_| ());
     let proof = prove_active(&directory, &child, LIMIT).await;
-    let Proof::Unproven(problems) = proof else {
+    let Proof::Unproven { problems, .. } = proof else {
         panic!("{proof:?}");
     };
     assert!(problems.contains("replica-1: wrong replica"), "{problems}");

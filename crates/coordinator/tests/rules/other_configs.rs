@@ -93,3 +93,37 @@ async fn a_fork_that_was_never_active_gives_way_and_is_never_followed() {
     let held = || cluster.replicas[2].replica().config().unwrap().config.id();
     until("the fork gave way", held, |id| *id == ours.id()).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_whose_first_answer_is_lost_gives_way_all_the_same() {
+    let cluster = Cluster::new(3).await;
+    let (ours, theirs) = (cluster.child(|_| ()), cluster.child(|_| ()));
+    cluster.replicas[2].hold(&theirs).await;
+    cluster.membership.follow(&ours).await;
+    cluster.replicas[0].always(Act::Hang);
+    let mut asked = false;
+    cluster.replicas[2].script(move |seen| match seen.method == "adopt" && !asked {
+        true => {
+            asked = true;
+            Act::Hang
+        }
+        false => Act::Serve,
+    });
+    let key = key("k");
+    let set = cluster.coordinator.set(&key, "v".into(), None);
+    set.await.unwrap();
+    assert_eq!(cluster.replicas[2].seen("adopt").len(), 2);
+    assert!(cluster.replicas[2].stored(&key).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_config_that_nobody_holds_any_more_leads_to_the_one_they_hold() {
+    let cluster = Cluster::new(3).await;
+    let (ours, theirs) = (cluster.child(|_| ()), cluster.child(|_| ()));
+    for replica in &cluster.replicas {
+        replica.hold(&ours).await;
+    }
+    let follow = cluster.membership.follow(&theirs);
+    let followed = tokio::time::timeout(Duration::from_secs(5), follow).await;
+    assert_eq!(followed.unwrap().config().id(), ours.id());
+}
