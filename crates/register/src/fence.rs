@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::MAX_ANCESTORS;
+use crate::mutation::{Mutation, active};
 use crate::{ClusterId, Config, ConfigId, Epoch, HeldConfig, ReplicaError, ReplicaId};
 
 /// What every request carries: for whom it is meant and under which config it was sent.
@@ -45,6 +46,9 @@ impl Fence {
         };
         if self.cluster_id != held.cluster_id() {
             return Err(wrong_cluster(self.cluster_id, held.cluster_id()));
+        }
+        if self.epoch < held.epoch() && active(Mutation::StaleNotFenced) {
+            return Ok(());
         }
         if self.epoch < held.epoch() {
             return Err(ReplicaError::StaleEpoch {

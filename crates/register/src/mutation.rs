@@ -35,6 +35,38 @@ mutations! {
     TimestampShared = "one timestamp for two writes",
     /// A get takes the fast path when any one replica reports the largest timestamp.
     FastPathOnOneReply = "fast path on one reply",
+    /// A get takes the fast path when the current group alone has the pair.
+    FastPathOnCurrentOnly = "fast path on current only",
+    /// A get takes the fast path when the next group alone has the pair.
+    FastPathOnNextOnly = "fast path on next only",
+    /// While two groups decide, a majority of all members together counts.
+    UnionMajority = "union majority",
+    /// While two groups decide, a write waits for the current one only.
+    JointWritesToCurrentOnly = "joint writes to current only",
+    /// While two groups decide, a write waits for the next one only.
+    JointWritesToNextOnly = "joint writes to next only",
+    /// While two groups decide, a read asks and believes the next one only.
+    JointReadsOfNextOnly = "joint reads of next only",
+    /// While two groups decide, a read asks and believes the current one only.
+    JointReadsOfCurrentOnly = "joint reads of current only",
+    /// A get writes back to the current group only.
+    WriteBackToCurrentOnly = "write-back not to all groups",
+    /// A replica serves requests of older configs than its own.
+    StaleNotFenced = "stale coordinators not fenced",
+    /// The fence of a write is checked some time before it is stored.
+    FenceNotAtomicWithStore = "fence check not atomic with the store",
+    /// The fence of a read is checked some time before its pair is read.
+    FenceNotAtomicWithRead = "fence check not atomic with a read",
+    /// A replica serves under a joint config that is not on its disk.
+    SealNotDurable = "seal not durable",
+    /// A coordinator takes every config for active.
+    LineageWithoutActivation = "lineage without activation",
+    /// The config that ends a change is activated by the group that joins.
+    ActivatedByNextGroup = "activation by the parent's next group alone",
+    /// An old copy of a disk is admitted.
+    AmnesiacCounted = "amnesiac replica counted",
+    /// Disks are retired under a config that is not active yet.
+    RetiredOnInactive = "retire on an inactive config",
     /// A get never writes back.
     NoWriteBack = "no write-back",
     /// A write is acknowledged before the store is synced.

@@ -58,7 +58,16 @@ impl Replies<Pair> {
         if active(Mutation::FastPathOnOneReply) {
             return !reporters.is_empty();
         }
-        self.config.quorums().reached(reporters)
+        let quorums = self.config.quorums();
+        let quorums = quorums.mutated(
+            Mutation::FastPathOnCurrentOnly,
+            Mutation::FastPathOnNextOnly,
+        );
+        let quorums = quorums.mutated(
+            Mutation::JointReadsOfCurrentOnly,
+            Mutation::JointReadsOfNextOnly,
+        );
+        quorums.reached(reporters)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::mutation::{Mutation, active};
+
 /// The most members of one group.
 pub const MAX_GROUP_MEMBERS: usize = 31;
 
@@ -126,8 +128,21 @@ impl Quorums {
         self.next
     }
 
+    /// These, or one of the two groups alone with one of these planted.
+    pub fn mutated(self, current_only: Mutation, next_only: Mutation) -> Self {
+        match self.next {
+            Some(_) if active(current_only) => Self::new(self.current, None),
+            Some(next) if active(next_only) => Self::new(next, None),
+            _ => self,
+        }
+    }
+
     /// Whether `members` hold a majority of every group.
     pub fn reached(&self, members: MemberSet) -> bool {
+        if active(Mutation::UnionMajority) {
+            let all = self.current.union(self.next.unwrap_or_default());
+            return members.has_majority_in(all);
+        }
         self.groups()
             .all(|(_, group)| members.has_majority_in(group))
     }

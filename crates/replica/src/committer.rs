@@ -186,7 +186,10 @@ impl<S: Store> Committer<S> {
             if write.answer.is_closed() {
                 continue;
             }
-            let fenced = self.state.fence_of_write(&write.fence);
+            let fenced = match active(Mutation::FenceNotAtomicWithStore) {
+                true => Ok(()),
+                false => self.state.fence_of_write(&write.fence),
+            };
             let judge = |()| self.judge(&write.key, &write.pair, &formed, full.as_ref());
             let judgement = fenced.and_then(judge);
             if judgement.is_ok() && trace.is_sampled() {
@@ -295,7 +298,9 @@ impl<S: Store> Committer<S> {
         let result = match judged {
             Ok(Adoption::Held) => Ok(()),
             Ok(Adoption::Adopt | Adoption::MarkActive) => {
-                state.store.save_config(&offered).await?;
+                if !(active(Mutation::SealNotDurable) && offered.config.is_joint()) {
+                    state.store.save_config(&offered).await?;
+                }
                 let HeldConfig { config, active } = &offered;
                 tracing::info!(pod = state.pod, epoch = %config.epoch(), active, "adopted a config");
                 state.publish_config(offered);

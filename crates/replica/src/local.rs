@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
     Advice, Boot, Config, Digest, DigestRequest, Fence, HeldConfig, Identity, Key, Page,
     PageRequest, Pair, Replica, ReplicaError, ReplicaId, Timestamp, Write, Writes,
@@ -102,6 +103,13 @@ impl<S: Store> LocalReplica<S> {
         &self.state.store
     }
 
+    /// A planted bug: passes the fence, and comes to what is behind it only after some time.
+    async fn pass_early(&self, fence: &Fence) -> Result<(), ReplicaError> {
+        self.state.fenced(fence, || Ok(()))?;
+        tokio::time::sleep(BEHIND_THE_FENCE).await;
+        Ok(())
+    }
+
     /// The config served under; `None` on a disk that never held one.
     pub fn config(&self) -> Option<HeldConfig> {
         self.state.config()
@@ -124,6 +132,9 @@ impl<S: Store> LocalReplica<S> {
     }
 }
 
+/// Long enough for an adoption to come in between.
+const BEHIND_THE_FENCE: Duration = Duration::from_millis(50);
+
 #[async_trait]
 impl<S: Store> Replica for LocalReplica<S> {
     async fn local_read(
@@ -135,7 +146,13 @@ impl<S: Store> Replica for LocalReplica<S> {
         let _in_flight = self.state.metrics.begin("local_read");
         let pod = &self.state.pod;
         let mut span = traced::request("LocalRead", "quorate.v1.Replica/LocalRead", pod);
-        let result = self.state.fenced(fence, || self.state.read(key));
+        let result = match active(Mutation::FenceNotAtomicWithRead) {
+            true => self
+                .pass_early(fence)
+                .await
+                .and_then(|()| self.state.read(key)),
+            false => self.state.fenced(fence, || self.state.read(key)),
+        };
         traced::answered(&mut span, result.as_ref().err());
         result
     }
@@ -162,6 +179,9 @@ impl<S: Store> Replica for LocalReplica<S> {
     ) -> Result<(), ReplicaError> {
         let _in_flight = self.state.metrics.begin("local_write");
         check_written(&write.key, &write.pair)?;
+        if active(Mutation::FenceNotAtomicWithStore) {
+            self.pass_early(fence).await?;
+        }
         let queued = self
             .queue
             .write(*fence, write.key.clone(), write.pair.clone());

@@ -7,6 +7,7 @@ use quorate_coordinator::membership::RecoverError;
 use tokio::time::{Instant, sleep};
 
 use crate::coordinator::{BootObject, ConfigObject, CoordinatorHost, Front, Surroundings, Wanted};
+use crate::faults::FaultKind;
 use crate::invariant::Invariant;
 use crate::judge::Judge;
 use crate::network::{Conditions, Link, Route};
@@ -39,7 +40,14 @@ impl Fleet {
             .collect();
         let fixed = settings.changes.is_none();
         let judge = Arc::new(Judge::new(replicas.clone(), fixed, trace.clone()));
-        let object = Arc::new(ConfigObject::new(seed, trace.clone()));
+        let object = ConfigObject::new(seed, trace.clone());
+        // On a branch that an object leads to which went back, a change may end that never counts.
+        let rolled_back = settings.faults.kinds.contains(&FaultKind::RollBackConfig);
+        let watching = judge.clone();
+        let object = Arc::new(match rolled_back {
+            true => object,
+            false => object.showing(move |config| watching.finished(config)),
+        });
         let boots = settings
             .boots_counted
             .then(|| Arc::new(BootObject::new(seed)));

@@ -17,6 +17,9 @@ pub enum Invariant {
     OneValuePerTimestamp,
     /// Neither a key's timestamp on a disk nor the disk's config ever goes back.
     DisksNeverGoBack,
+    /// When a change of the members ends, whatever completed before is on a majority of the disks
+    /// that are left.
+    CoveredAtFinish,
     /// No process counted a violation.
     NoViolationCounted,
     /// A wiped disk takes part in nothing.
@@ -38,6 +41,7 @@ impl Invariant {
             Self::StoredByMajority => "stored by a majority",
             Self::OneValuePerTimestamp => "one value per timestamp",
             Self::DisksNeverGoBack => "disks never go back",
+            Self::CoveredAtFinish => "covered at finish",
             Self::NoViolationCounted => "no violation counted",
             Self::StrangersStayOut => "strangers stay out",
             Self::Liveness => "liveness",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use quorate_register::{Key, Pair, Timestamp, Version};
+use quorate_register::{Config, Key, Pair, Timestamp, Version, majority};
 use quorate_workload::{History, Limits, Verdict, check, check_versions};
 
 use crate::invariant::{Broken, Invariant};
@@ -80,6 +80,29 @@ impl Judge {
         let mut state = self.state.lock();
         let largest = state.completed.entry(key.clone()).or_default();
         *largest = timestamp.max(*largest);
+    }
+
+    /// A change ends with this config: its members alone decide, so a majority of them has whatever
+    /// completed. A member whose disk was wiped meanwhile is not held to account.
+    pub(crate) fn finished(&self, config: &Config) {
+        let members = &config.parts().current;
+        let completed = self.state.lock().completed.clone();
+        for (key, timestamp) in completed {
+            let lacks = |replica: &&Arc<ReplicaHost>| {
+                let id = replica.disk().replica_id();
+                let is_member = members.iter().any(|member| member.replica_id == id);
+                is_member && !replica.disk().has_or_had(&key, timestamp)
+            };
+            let lacking = self.replicas.iter().filter(lacks).count();
+            let (of, needed) = (members.len(), majority(members.len()));
+            if timestamp != Timestamp::ZERO && of - lacking < needed {
+                let (key, timestamp) = (shown_key(&key), Short(timestamp));
+                let finding = format!(
+                    "a change ends where {lacking} of {of} members lack {key} at {timestamp}, which an operation completed"
+                );
+                self.broken(Invariant::CoveredAtFinish, finding);
+            }
+        }
     }
 
     fn majority(&self) -> usize {

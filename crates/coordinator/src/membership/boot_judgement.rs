@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use quorate_register::mutation::{Mutation, active};
 use quorate_register::{Boot, Identity};
 
 use super::BootEntry;
@@ -160,6 +161,7 @@ fn judge_waiting(
     match entry {
         Some(_) if counted => BootJudgement::Admit,
         Some(entry) if Some(entry.boot) == last => count(),
+        Some(_) if active(Mutation::AmnesiacCounted) => count(),
         Some(entry) => BootJudgement::Amnesiac(difference(entry.boot, last)),
         None if disk.identity.cluster_id.is_none() && !disk.known => count(),
         None => BootJudgement::Unknown,

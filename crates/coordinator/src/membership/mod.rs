@@ -140,7 +140,8 @@ impl Membership {
         self.admissions.subscribe()
     }
 
-    pub(crate) fn publish_admissions(&self, admissions: Admissions) {
+    /// Takes down what was found about the admission of the replicas.
+    pub fn publish_admissions(&self, admissions: Admissions) {
         let publish = |known: &mut Arc<Admissions>| {
             let news = **known != admissions;
             if news {

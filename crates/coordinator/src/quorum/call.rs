@@ -190,7 +190,11 @@ impl QuorumCalls for Call<'_> {
         replies: &Replies<Pair>,
     ) -> Result<WriteBack, Failure> {
         let view = self.view();
-        let reporters = replies.reporters(pair.timestamp);
+        let mut reporters = replies.reporters(pair.timestamp);
+        if active(Mutation::WriteBackToCurrentOnly) {
+            let next = view.config().quorums().next().unwrap_or_default();
+            reporters = reporters.union(next);
+        }
         let write = write(key, pair, &view);
         let stored = self.store(&view, write, reporters);
         Ok(match self.phase(Phase::Write, stored).await? {

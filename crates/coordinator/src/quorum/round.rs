@@ -60,7 +60,7 @@ pub(crate) async fn gather<R: Request>(
     let mut attempts = Pending::new(attempts, context.clone(), progress.clone(), traced);
     let mut answers = Vec::with_capacity(attempts.len());
     let (mut lost, mut replaced) = (MemberSet::EMPTY, false);
-    while !reached(view, counted, progress) {
+    while !reached(view, counted, phase, progress) {
         let Some((member, result)) = attempts.next().await else {
             return match replaced {
                 true => RoundEnd::Replaced,
@@ -99,12 +99,23 @@ pub(crate) async fn gather<R: Request>(
 }
 
 /// Whether these members are a quorum.
-fn reached(view: &View, counted: MemberSet, progress: &Progress) -> bool {
+fn reached(view: &View, counted: MemberSet, phase: Phase, progress: &Progress) -> bool {
     if active(Mutation::ReadyPodsCounted) {
         // The members that do not answer are left out of the count.
         let failing = progress.latest().map_or(0, |round| round.causes_known());
         let ready = view.config().members().len() - failing;
         return counted.len() > ready / 2;
     }
-    view.config().quorums().reached(counted)
+    let (current_only, next_only) = match phase {
+        Phase::Read => (
+            Mutation::JointReadsOfCurrentOnly,
+            Mutation::JointReadsOfNextOnly,
+        ),
+        Phase::Write => (
+            Mutation::JointWritesToCurrentOnly,
+            Mutation::JointWritesToNextOnly,
+        ),
+    };
+    let quorums = view.config().quorums();
+    quorums.mutated(current_only, next_only).reached(counted)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
+use quorate_register::mutation::{Mutation, active};
 use quorate_register::{Config, ReplicaId};
 use tokio::time::{Instant, timeout};
 
@@ -34,8 +35,9 @@ impl Reconfigurer {
         };
         let left: Vec<_> = seen.iter().filter(left).collect();
         let limit = self.parts.options.probe_limit;
+        let early = active(Mutation::RetiredOnInactive);
         // Who left may be among the few by whom the config can be proven active.
-        if left.is_empty() || !record_active(self.directory(), config, limit).await {
+        if left.is_empty() || !early && !record_active(self.directory(), config, limit).await {
             return false;
         }
         let mut any = false;

@@ -411,6 +411,10 @@ impl Reconfigurer {
     /// active are told, so that nobody is left behind on a config that never will be.
     async fn activate(&self, config: &Arc<Config>) -> Result<(), ChangeError> {
         let limit = self.parts.options.probe_limit;
+        if active(Mutation::RetiredOnInactive) {
+            let seen = self.look(None, config).await;
+            self.retire(config, &seen).await;
+        }
         match prove_active(self.directory(), config, limit).await {
             Proof::Active => {
                 self.parts.membership.install(config.clone());

@@ -8,6 +8,7 @@
 //! ```
 
 use super::{Config, ConfigParts, Epoch, InvalidConfig, MAX_ANCESTORS, MAX_RETIRED, Member};
+use crate::mutation::{Mutation, active};
 use crate::{ConfigId, Entropy, ReplicaId};
 
 /// Why a config has no such successor.
@@ -67,10 +68,13 @@ impl Config {
     /// When no change is under way.
     pub fn finish(&self, entropy: &dyn Entropy) -> Result<Self, TransitionError> {
         let next = self.next_group()?;
-        let child = ConfigParts {
+        let mut child = ConfigParts {
             current: next.to_vec(),
             ..self.child(self.epoch().recovery, entropy)
         };
+        if active(Mutation::ActivatedByNextGroup) {
+            child.activators = next.to_vec();
+        }
         Ok(Self::new(retiring(child, &self.parts.current, next))?)
     }
 

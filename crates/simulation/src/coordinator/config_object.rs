@@ -21,7 +21,12 @@ pub(crate) struct ConfigObject {
     failures: f64,
     random: Random,
     trace: Trace,
+    /// Is shown each config that ends a change.
+    finished: Option<Finished>,
 }
+
+/// Looks at a config in the instant in which it ends a change.
+type Finished = Box<dyn Fn(&Config) + Send + Sync>;
 
 #[derive(Default)]
 struct Content {
@@ -40,7 +45,14 @@ impl ConfigObject {
             failures: random.pick(&[0.0, 0.2]),
             random,
             trace,
+            finished: None,
         }
+    }
+
+    /// Shows each config that ends a change, in the instant in which it does.
+    pub(crate) fn showing(self, finished: impl Fn(&Config) + Send + Sync + 'static) -> Self {
+        let finished = Some(Box::new(finished) as Finished);
+        Self { finished, ..self }
     }
 
     /// Waits as a network does; an error when the answer is lost.
@@ -89,6 +101,11 @@ impl ConfigObject {
             if let Some(step) = step(&replaced, config) {
                 self.trace
                     .event(step, format_args!("config object: {step}"));
+                if step == COMPLETED
+                    && let Some(finished) = &self.finished
+                {
+                    finished(config);
+                }
             }
             content.past.push((version, replaced, active));
         }
@@ -97,6 +114,9 @@ impl ConfigObject {
         SwapOutcome::Swapped(StoreVersion(content.version.to_string()))
     }
 }
+
+/// The step with which the next group decides alone.
+const COMPLETED: &str = "change completed";
 
 /// Which step of a change it is when a config takes the place of its parent; `None` for what is
 /// no step, such as an old config that is put back.
@@ -112,7 +132,7 @@ fn step(replaced: &Config, config: &Config) -> Option<&'static str> {
     }
     let next = replaced.parts().next.as_ref()?;
     match config.parts().current == *next {
-        true => Some("change completed"),
+        true => Some(COMPLETED),
         false => Some("change aborted"),
     }
 }

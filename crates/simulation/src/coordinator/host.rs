@@ -198,7 +198,10 @@ impl CoordinatorHost {
                     let directory = &**membership.directory();
                     let limit = host.find_limit;
                     match admit_all(directory, &*boots, None, config.as_deref(), limit).await {
-                        Ok(admissions) => host.note_set_aside(&admissions),
+                        Ok(admissions) => {
+                            host.note_set_aside(&admissions);
+                            membership.publish_admissions(admissions);
+                        }
                         Err(error) => host.note("not admitted", &error),
                     }
                     tokio::time::sleep(host.entropy.milliseconds(5..=100)).await;
