@@ -38,6 +38,10 @@ advisories:
 simulate *ARGS:
     cargo test -p quorate-simulation --features mutations {{ ARGS }} -- --nocapture
 
+# Simulates over real HTTP/2: the seeds that WIRE_SEEDS names, or those of CI.
+simulate-wire *ARGS:
+    cargo test -p quorate-simulation --test wire {{ ARGS }} -- --nocapture
+
 # Simulates 100,000 further seeds, each twice, optimised; goes on where it was interrupted, and
 # stops at the first finding. `just soak --help` names the options.
 soak *ARGS:

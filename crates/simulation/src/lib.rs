@@ -8,6 +8,9 @@
 //! randomness, so one seed is one run: every seed is run twice and compared byte for byte
 //! before its result is read.
 //!
+//! That is the first level, and what this page is about. The second runs the same roles over real gRPC
+//! and HTTP/2, on turmoil's TCP: [`simulate_wire`].
+//!
 //! # What a run is
 //!
 //! 1. [`Settings::of`] draws everything from the seed: sizes, limits, weather, and which
@@ -26,6 +29,7 @@
 //! SIMULATION_SEED=42 cargo test -p quorate-simulation --test seeds every -- --nocapture
 //! SIMULATION_SCENARIO=changing SIMULATION_SEED=42 cargo test ...   the members change all the time
 //! just soak                                                  100,000 more, resumed if interrupted
+//! WIRE_SEEDS=0..500 cargo test -p quorate-simulation --test wire every        the second level
 //! cargo test -p quorate-simulation --features mutations --test mutations -- --nocapture
 //! ```
 //!
@@ -86,6 +90,7 @@ mod run;
 mod settings;
 mod soak;
 mod trace;
+mod wire;
 
 pub use campaign::{DEFAULT_SEEDS, InvalidSeeds, Seeds, listed, on_all_cores};
 pub use clients::FIRST_PATIENT_CLIENT;
@@ -97,3 +102,4 @@ pub use invariant::{Broken, Invariant};
 pub use run::{Run, simulate};
 pub use settings::{FaultSettings, Scenario, Settings, Weather};
 pub use soak::{Soak, checked};
+pub use wire::{WireFault, WireSettings, simulate_wire, simulate_wire_twice};

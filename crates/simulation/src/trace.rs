@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_register::{Key, Timestamp};
@@ -35,7 +36,13 @@ impl Trace {
 
     /// An event of this kind; the kind is counted and not printed.
     pub(crate) fn event(&self, kind: &'static str, text: fmt::Arguments<'_>) {
-        let at = self.began.elapsed();
+        // On turmoil's machines each has a clock of its own, and the simulation the common one.
+        let at = turmoil::sim_elapsed().unwrap_or_else(|| self.began.elapsed());
+        self.event_at(at, kind, text);
+    }
+
+    /// The same, at this time since the beginning.
+    pub(crate) fn event_at(&self, at: Duration, kind: &'static str, text: fmt::Arguments<'_>) {
         let mut events = self.events.lock();
         let (milliseconds, rest) = (at.as_millis(), at.subsec_nanos() % 1_000_000);
         // Timers fire at whole milliseconds; anything else would be a surprise worth seeing.
@@ -79,8 +86,6 @@ impl fmt::Display for Short {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
