@@ -70,7 +70,7 @@ pub fn hunt(mutation: Mutation, bound: u64, patience: u64) -> Hunt {
 /// before the first one that catches it, which a hunt from 0 found.
 fn first_seed(mutation: Mutation) -> u64 {
     match mutation {
-        Mutation::FenceNotAtomicWithRead => 4_000,
+        Mutation::AmnesiacCounted => 1_800,
         Mutation::ActiveNotRecorded => 1_400,
         Mutation::ActivatedByNextGroup => 1_000,
         _ => 0,

@@ -101,6 +101,7 @@ async fn a_fork_whose_first_answer_is_lost_gives_way_all_the_same() {
     cluster.replicas[2].hold(&theirs).await;
     cluster.membership.follow(&ours).await;
     cluster.replicas[0].always(Act::Hang);
+    cluster.replicas[2].clear();
     let mut asked = false;
     cluster.replicas[2].script(move |seen| match seen.method == "adopt" && !asked {
         true => {
