@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use quorate_register::{Key, MemberSet, Page, Pair, scan_order};
+use quorate_register::{Epoch, Key, MemberSet, Page, Pair, Writes, scan_order};
 
 /// Members that are read through one of them, since they are taken to have the same pairs.
 #[derive(Debug)]
@@ -73,6 +73,12 @@ pub(crate) struct Newest {
     pub(crate) pair: Pair,
     /// Who was seen to have it.
     pub(crate) holders: MemberSet,
+}
+
+/// What brings to a member those that it was not seen to have, under a config of this epoch.
+pub(crate) fn lacked_by(member: usize, batch: &[Newest], origin: Epoch) -> Vec<Writes> {
+    let lacked = batch.iter().filter(|it| !it.holders.contains(member));
+    Writes::of(lacked.map(|it| (it.key.clone(), it.pair.clone())), origin)
 }
 
 /// Takes the keys of which every source has shown what it has. A source without a pair of a key

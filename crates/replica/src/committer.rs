@@ -62,16 +62,12 @@ impl<S: Store> Committer<S> {
             for entry in queued.drain(..) {
                 match entry {
                     Entry::Write(write) => {
-                        if batch.bytes >= self.limits.batch_bytes {
-                            self.commit(std::mem::take(&mut batch)).await?;
-                        }
+                        self.make_room(&mut batch).await?;
                         batch.bytes += write.bytes();
                         batch.writes.push(write);
                     }
                     Entry::WriteAll(writes) => {
-                        if batch.bytes >= self.limits.batch_bytes {
-                            self.commit(std::mem::take(&mut batch)).await?;
-                        }
+                        self.make_room(&mut batch).await?;
                         batch.bytes += writes.bytes();
                         batch.together.push(writes);
                     }
@@ -130,6 +126,14 @@ impl<S: Store> Committer<S> {
                 tracing::warn!(pod = self.state.pod, %error, "cannot count the pairs on disk");
                 false
             }
+        }
+    }
+
+    /// Commits a batch that is full, and leaves an empty one.
+    async fn make_room(&self, batch: &mut Batch) -> Result<(), StoreError> {
+        match batch.bytes >= self.limits.batch_bytes {
+            true => self.commit(std::mem::take(batch)).await,
+            false => Ok(()),
         }
     }
 

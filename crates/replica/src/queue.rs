@@ -62,13 +62,13 @@ pub(crate) struct QueuedWrite {
     /// The span of the request, if that is sampled.
     pub(crate) trace: Parent,
     /// Its share of the queue's bytes, given back when it is answered.
-    _bytes: OwnedSemaphorePermit,
+    bytes: OwnedSemaphorePermit,
 }
 
 impl QueuedWrite {
     /// Bytes of key and value.
     pub(crate) fn bytes(&self) -> usize {
-        write_bytes(&self.key, &self.pair)
+        self.bytes.num_permits()
     }
 }
 
@@ -78,18 +78,14 @@ pub(crate) struct QueuedWrites {
     pub(crate) pairs: Vec<(Key, Pair)>,
     pub(crate) answer: Answer,
     /// As of [`QueuedWrite`].
-    _bytes: OwnedSemaphorePermit,
+    bytes: OwnedSemaphorePermit,
 }
 
 impl QueuedWrites {
     /// Bytes of keys and values.
     pub(crate) fn bytes(&self) -> usize {
-        pairs_bytes(&self.pairs)
+        self.bytes.num_permits()
     }
-}
-
-fn pairs_bytes(pairs: &[(Key, Pair)]) -> usize {
-    pairs.iter().map(|(key, pair)| write_bytes(key, pair)).sum()
 }
 
 fn write_bytes(key: &Key, pair: &Pair) -> usize {
@@ -137,7 +133,7 @@ impl CommitQueue {
                 pair,
                 answer,
                 trace: Parent::current(),
-                _bytes: bytes,
+                bytes,
             })
         })
         .await
@@ -149,13 +145,14 @@ impl CommitQueue {
         fence: Fence,
         pairs: Vec<(Key, Pair)>,
     ) -> Result<(), ReplicaError> {
-        let bytes = self.acquire(pairs_bytes(&pairs))?;
+        let bytes = pairs.iter().map(|(key, pair)| write_bytes(key, pair));
+        let bytes = self.acquire(bytes.sum())?;
         self.ask(|answer| {
             Entry::WriteAll(QueuedWrites {
                 fence,
                 pairs,
                 answer,
-                _bytes: bytes,
+                bytes,
             })
         })
         .await

@@ -8,13 +8,12 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use quorate_register::mutation::{Mutation, active};
 use quorate_register::{
-    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, ReplicaError, Writes,
-    majority,
+    Buckets, Config, Epoch, Fence, Key, MemberSet, Page, PageRequest, ReplicaError, majority,
 };
 use tokio::time::Instant;
 
 use crate::membership::View;
-use crate::merge::{Newest, Source, merge};
+use crate::merge::{Newest, Source, lacked_by, merge};
 
 /// How a transfer is made.
 ///
@@ -206,24 +205,25 @@ impl Range<'_> {
     async fn store(&mut self, batch: Vec<Newest>) -> Result<(), TransferError> {
         let mut problems = Vec::new();
         let first = self.next.difference(self.not_read);
-        let mut stored = self.store_at_each(first, &batch, &mut problems).await?;
-        let stored_by = |newest: &Newest, stored: MemberSet| {
-            newest.holders.union(stored).has_majority_in(self.next)
+        let next = self.next;
+        let are_enough = |stored: MemberSet| {
+            let mut holders = batch.iter().map(|newest| newest.holders.union(stored));
+            holders.all(|holders| holders.has_majority_in(next))
         };
-        if !batch.iter().all(|newest| stored_by(newest, stored)) {
+        let mut stored = self.store_at_each(first, &batch, &mut problems).await?;
+        if !are_enough(stored) {
             let others = self.next.intersection(self.not_read);
             let more = self.store_at_each(others, &batch, &mut problems).await?;
             stored = stored.union(more);
         }
-        let mut bytes = 0;
-        for newest in &batch {
-            let holders = newest.holders.union(stored);
-            if !holders.has_majority_in(self.next) && !active(Mutation::TransferNotAwaited) {
-                return Err(TransferError::Next(problems.join("; ")));
-            }
-            let value = newest.pair.value.as_ref();
-            bytes += newest.key.bytes().len() + value.map_or(0, bytes::Bytes::len);
+        if !are_enough(stored) && !active(Mutation::TransferNotAwaited) {
+            return Err(TransferError::Next(problems.join("; ")));
         }
+        let bytes = batch.iter().map(|newest| {
+            let value = newest.pair.value.as_ref();
+            newest.key.bytes().len() + value.map_or(0, bytes::Bytes::len)
+        });
+        let bytes: usize = bytes.sum();
         self.observer.transferred(batch.len() as u64, bytes as u64);
         Ok(())
     }
@@ -260,11 +260,9 @@ impl Range<'_> {
         if active(Mutation::TransferNotAwaited) {
             return Ok(());
         }
-        let lacked = batch.iter().filter(|it| !it.holders.contains(member));
-        let lacked = lacked.map(|it| (it.key.clone(), it.pair.clone()));
         let target = self.view.target(member);
         let limit = self.options.request_timeout;
-        for writes in &Writes::of(lacked, self.view.config().epoch()) {
+        for writes in &lacked_by(member, batch, self.view.config().epoch()) {
             let write = || target.replica.local_write_all(&target.fence, writes, limit);
             self.ask(member, write).await?;
         }

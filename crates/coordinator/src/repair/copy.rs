@@ -2,12 +2,12 @@
 
 use futures::FutureExt;
 use futures::future::join_all;
-use quorate_register::{MemberSet, PageRequest, ReplicaError, Writes};
+use quorate_register::{MemberSet, PageRequest, ReplicaError};
 
 use super::compare::{Class, Range};
 use super::round::{Round, Superseded};
 use crate::membership::Target;
-use crate::merge::{Newest, Source, merge};
+use crate::merge::{Newest, Source, lacked_by, merge};
 
 impl<'a> Round<'a> {
     /// Reads a range at one member of each class, page by page, and writes each key's newest pair
@@ -89,10 +89,8 @@ impl<'a> Round<'a> {
 
     /// Writes to one member what it lacks.
     async fn write_to(&self, member: usize, lacked: &[Newest]) -> Result<(), Superseded> {
-        let lacked = lacked.iter().filter(|it| !it.holders.contains(member));
-        let lacked = lacked.map(|it| (it.key.clone(), it.pair.clone()));
         let limit = self.repairer.parts.options.request_timeout;
-        for writes in &Writes::of(lacked, self.view.config().epoch()) {
+        for writes in &lacked_by(member, lacked, self.view.config().epoch()) {
             if !self.asks(member) {
                 break;
             }
