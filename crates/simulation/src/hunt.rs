@@ -34,9 +34,10 @@ pub struct Hunt {
 /// Runs seeds with the bug planted on this thread until it is caught in both ways, at most `bound`
 /// of them; once the judges caught it, clients have `patience` further ones.
 pub fn hunt(mutation: Mutation, bound: u64, patience: u64) -> Hunt {
-    let scenario = match ONLY_WHERE_MEMBERS_CHANGE.contains(&mutation) {
-        true => Scenario::Changing,
-        false => Scenario::Any,
+    let scenario = match mutation {
+        Mutation::ScanNotSealed | Mutation::FenceNotAtomicWithRead => Scenario::Lagging,
+        _ if ONLY_WHERE_MEMBERS_CHANGE.contains(&mutation) => Scenario::Changing,
+        _ => Scenario::Any,
     };
     let mut found = Hunt {
         mutation,
@@ -89,12 +90,10 @@ const ONLY_WHERE_MEMBERS_CHANGE: &[Mutation] = &[
     Mutation::WriteBackToCurrentOnly,
     Mutation::StaleNotFenced,
     Mutation::FenceNotAtomicWithStore,
-    Mutation::FenceNotAtomicWithRead,
     Mutation::SealNotDurable,
     Mutation::LineageWithoutActivation,
     Mutation::ActivatedByNextGroup,
     Mutation::RetiredOnInactive,
-    Mutation::ScanNotSealed,
     Mutation::ScanOfOneMember,
     Mutation::TransferNotAwaited,
     Mutation::FinishWithFreshVersion,
@@ -121,6 +120,7 @@ impl fmt::Display for Hunt {
         let scenario = match self.scenario {
             Scenario::Any => "any",
             Scenario::Changing => "changing",
+            Scenario::Lagging => "lagging",
         };
         let (first, by_clients) = (catch(self.first), catch(self.by_clients));
         write!(f, "| {name:<62} | {scenario:<8} | {first} | {by_clients} |")

@@ -28,6 +28,7 @@
 //! SIMULATION_SEEDS=10000..30000 cargo test -p quorate-simulation --test seeds every
 //! SIMULATION_SEED=42 cargo test -p quorate-simulation --test seeds every -- --nocapture
 //! SIMULATION_SCENARIO=changing SIMULATION_SEED=42 cargo test ...   the members change all the time
+//! SIMULATION_SCENARIO=lagging SIMULATION_SEED=42 cargo test ...    and some requests are late
 //! just soak                                                  100,000 more, resumed if interrupted
 //! WIRE_SEEDS=0..500 cargo test -p quorate-simulation --test wire every        the second level
 //! cargo test -p quorate-simulation --features mutations --test mutations -- --nocapture
@@ -100,6 +101,6 @@ pub use faults::FaultKind;
 pub use hunt::{Catch, Hunt, hunt, simulate_planted};
 pub use invariant::{Broken, Invariant};
 pub use run::{Run, simulate};
-pub use settings::{FaultSettings, Scenario, Settings, Weather};
+pub use settings::{FaultSettings, Lags, Scenario, Settings, Weather};
 pub use soak::{Soak, checked};
 pub use wire::{WireFault, WireSettings, simulate_wire, simulate_wire_twice};

@@ -21,6 +21,8 @@ pub enum Scenario {
     Any,
     /// The members change all the time: [`Settings::changing`].
     Changing,
+    /// The same, and some requests are carried out late: [`Settings::lagging`].
+    Lagging,
 }
 
 impl Scenario {
@@ -29,6 +31,7 @@ impl Scenario {
         match self {
             Self::Any => Settings::of(seed),
             Self::Changing => Settings::changing(seed),
+            Self::Lagging => Settings::lagging(seed),
         }
     }
 
@@ -40,8 +43,9 @@ impl Scenario {
         match text {
             None | Some("any") => Ok(Self::Any),
             Some("changing") => Ok(Self::Changing),
+            Some("lagging") => Ok(Self::Lagging),
             Some(other) => Err(format!(
-                "SIMULATION_SCENARIO is {other:?}, neither any nor changing"
+                "SIMULATION_SCENARIO is {other:?}, and not any, changing or lagging"
             )),
         }
     }
@@ -51,6 +55,7 @@ impl Scenario {
         match self {
             Self::Any => "",
             Self::Changing => "SIMULATION_SCENARIO=changing ",
+            Self::Lagging => "SIMULATION_SCENARIO=lagging ",
         }
     }
 }
@@ -103,6 +108,8 @@ pub struct Settings {
     pub sync_ms: RangeInclusive<u64>,
     /// What messages suffer.
     pub weather: Weather,
+    /// What is carried out late, if anything.
+    pub lags: Option<Lags>,
     /// What machines suffer.
     pub faults: FaultSettings,
 }
@@ -130,6 +137,16 @@ pub struct Weather {
     pub duplicated: f64,
     /// The share of abandoned requests whose abandonment reaches the other end.
     pub cancelled: f64,
+}
+
+/// Kinds of requests that some replica carries out late in the whole run: what is rare in a window
+/// that is narrow becomes usual.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lags {
+    /// Of the kinds of each replica, the share that is late.
+    pub share: f64,
+    /// How late a request is at most, in milliseconds; drawn anew for each.
+    pub most_ms: u64,
 }
 
 /// Which faults happen, and how often.
@@ -182,7 +199,7 @@ impl fmt::Display for Settings {
             self.commit, self.cached_timestamps, self.sync_ms
         )?;
         writeln!(f, "{:?}", self.changes)?;
-        writeln!(f, "{:?}", self.weather)?;
+        writeln!(f, "{:?}, {:?}", self.weather, self.lags)?;
         writeln!(f, "{:?}", self.faults)
     }
 }

@@ -14,14 +14,15 @@ use quorate_replica::{
     CommitLimits, Ended, LocalReplica, ReplicaMetrics, ReplicaOptions, StoreError, begin_boot,
 };
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::disk::Disk;
-use super::request::{ReplicaAnswer, ReplicaRequest};
+use super::request::{Kind, ReplicaAnswer, ReplicaRequest};
 use crate::gate::Gate;
 use crate::network::{Host, Served};
 use crate::random::Random;
-use crate::settings::Settings;
+use crate::settings::{Lags, Settings};
 use crate::trace::Trace;
 
 /// The machine of one replica.
@@ -33,6 +34,7 @@ pub(crate) struct ReplicaHost {
     cached_timestamps: usize,
     boots_counted: bool,
     sync_ms: RangeInclusive<u64>,
+    lagging: Lagging,
     random: Random,
     /// For the nonces of boots.
     nonces: Random,
@@ -57,6 +59,32 @@ struct Process {
     dead: CancellationToken,
 }
 
+/// Which kinds of requests are late here, and by how much.
+struct Lagging {
+    kinds: Vec<Kind>,
+    most_ms: u64,
+    random: Random,
+}
+
+impl Lagging {
+    fn new(settings: &Settings, pod: &str) -> Self {
+        let random = Random::new(settings.seed, &format!("{pod} lags"));
+        let Lags { share, most_ms } = settings.lags.clone().unwrap_or_default();
+        let late = |_: &Kind| random.chance(share);
+        Self {
+            kinds: Kind::ALL.into_iter().filter(late).collect(),
+            most_ms,
+            random,
+        }
+    }
+
+    async fn wait(&self, kind: Kind) {
+        if self.kinds.contains(&kind) {
+            sleep(self.random.milliseconds(0..=self.most_ms)).await;
+        }
+    }
+}
+
 impl ReplicaHost {
     /// A machine with an empty disk and no process yet.
     pub(crate) fn new(index: usize, settings: &Settings, trace: Trace) -> Arc<Self> {
@@ -68,6 +96,7 @@ impl ReplicaHost {
             cached_timestamps: settings.cached_timestamps,
             boots_counted: settings.boots_counted,
             sync_ms: settings.sync_ms.clone(),
+            lagging: Lagging::new(settings, &pod),
             disk: Disk::new(&random),
             nonces: Random::new(settings.seed, &format!("{pod} boots")),
             random,
@@ -278,10 +307,14 @@ impl Host for ReplicaHost {
         if request.stores() {
             self.draw_sync();
         }
+        let perform = async {
+            self.lagging.wait(request.kind()).await;
+            request.perform(&replica).await
+        };
         let served = tokio::select! {
             biased;
             () = dead.cancelled() => Served::Died,
-            answer = self.gate.hold(request.perform(&replica)) => Served::Answered(answer),
+            answer = self.gate.hold(perform) => Served::Answered(answer),
         };
         self.disk.observe();
         served

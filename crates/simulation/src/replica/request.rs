@@ -48,6 +48,26 @@ pub(super) enum Method {
     Identify,
 }
 
+/// The kinds of calls that [lag](crate::settings::Lags) each by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Write,
+    Scan,
+    Adopt,
+    Other,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Write,
+        Self::Scan,
+        Self::Adopt,
+        Self::Other,
+    ];
+}
+
 /// What the call returned when it went well.
 #[derive(Debug)]
 pub(super) enum Returned {
@@ -64,6 +84,17 @@ pub(super) enum Returned {
 pub(crate) struct ReplicaAnswer(pub(super) Result<Returned, ReplicaError>);
 
 impl ReplicaRequest {
+    /// What kind of call this is.
+    pub(super) fn kind(&self) -> Kind {
+        match self.method {
+            Method::Read(..) | Method::ReadTimestamp(..) => Kind::Read,
+            Method::Write(..) => Kind::Write,
+            Method::Scan(..) => Kind::Scan,
+            Method::Adopt { .. } => Kind::Adopt,
+            _ => Kind::Other,
+        }
+    }
+
     /// Whether something is to be stored.
     pub(super) fn stores(&self) -> bool {
         !matches!(

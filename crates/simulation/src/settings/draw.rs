@@ -6,7 +6,7 @@ use quorate_coordinator::{Backoff, QuorumOptions};
 use quorate_replica::CommitLimits;
 use quorate_workload::{Abandon, KeyDistribution, Mix, Workload};
 
-use super::{FaultSettings, Scenario, Settings, Weather};
+use super::{FaultSettings, Lags, Scenario, Settings, Weather};
 use crate::faults::FaultKind;
 use crate::random::Random;
 
@@ -57,6 +57,7 @@ impl Settings {
             cached_timestamps: random.pick(&[1, 64]),
             sync_ms: 0..=random.pick(&[0, 2, 10, 40]),
             weather: weather(&random),
+            lags: None,
             faults: fault_settings(seed, &random),
         }
     }
@@ -97,6 +98,25 @@ impl Settings {
                 from_the_start: false,
             },
             ..base
+        }
+    }
+}
+
+impl Settings {
+    /// The run of a seed in which members change and some requests lag: for windows that are too
+    /// narrow for chance.
+    pub fn lagging(seed: u64) -> Self {
+        let random = Random::new(seed, "lags");
+        Self {
+            scenario: Scenario::Lagging,
+            replicas: 3,
+            // So that each request is carried out by itself, and may lag.
+            exchanges: false,
+            lags: Some(Lags {
+                share: random.pick(&[0.2, 0.4]),
+                most_ms: random.pick(&[50, 150, 400]),
+            }),
+            ..Self::changing(seed)
         }
     }
 }
