@@ -72,6 +72,11 @@ bench-allocations *ARGS:
     cargo build --release -p quorate-cli -p quorate-replica -p quorate-coordinator -p quorate-benchmark --features quorate-runtime/allocation-counts --target-dir target/allocations
     target/allocations/release/bench-etcd --folder target --quick --only allocations {{ ARGS }}
 
+# The hot pieces by themselves, by Criterion, which compares with its run before: NAMES of some,
+# or all of them in five minutes.
+bench-pieces *NAMES:
+    cargo bench -p quorate-benchmark -- {{ NAMES }}
+
 # How many instructions each role takes for one Set and Get, by callgrind, which Valgrind brings.
 instructions *ARGS:
     cargo build --release -p quorate-cli -p quorate-replica -p quorate-coordinator
