@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -19,9 +20,9 @@ pub(crate) use observers::{AttemptObserver, OperationObserver, PhaseObserver, ou
 pub(crate) use series::MemberSeries;
 pub use violations::Violations;
 
-use crate::membership::Admissions;
+use crate::membership::{Admissions, Target};
 use crate::operation::Operation;
-use crate::quorum::{GivenUp, Phase};
+use crate::quorum::{GivenUp, Method, Phase};
 use crate::{MemberStatus, Status};
 use series::OperationSeries;
 
@@ -35,6 +36,8 @@ pub struct CoordinatorMetrics {
     requests: IntCounterVec,
     request_duration: HistogramVec,
     retries: IntCounterVec,
+    /// The pods of the config operated under.
+    listed: Arc<RwLock<Vec<String>>>,
     /// By [`Phase`].
     quorum_reached: Arc<[IntCounter; 2]>,
     quorum_missed: IntCounterVec,
@@ -96,7 +99,7 @@ impl CoordinatorMetrics {
         )?;
         let cancelled_attempts = counter(
             "quorate_cancelled_attempts_total",
-            "Requests to replicas that were given up, by the reason.",
+            "Members that were given up before they answered, amid a request or in the pause before the next, by the reason.",
             &["reason"],
         )?;
         let quorum_reached = counter(
@@ -125,9 +128,10 @@ impl CoordinatorMetrics {
             )?,
             retries: counter(
                 "quorate_retries_total",
-                "Requests to replicas that were made again, by the reason.",
+                "Requests to replicas that were made again, by what the one before ended with.",
                 &["member", "method", "reason"],
             )?,
+            listed: Arc::default(),
             quorum_reached: Arc::new([Phase::Read, Phase::Write].map(reached)),
             slowest_write: registered(
                 registry,
@@ -250,10 +254,17 @@ impl CoordinatorMetrics {
         }
     }
 
-    pub(crate) fn retried(&self, member: &str, method: &str, reason: &str) {
-        self.retries
-            .with_label_values(&[member, method, reason])
-            .inc();
+    pub(crate) fn retried(&self, target: &Target, method: Method, reason: &str) {
+        self.count_of_member(&self.retries, &[&target.pod, method.name(), reason]);
+    }
+
+    /// Counts in a series of a member, the first label, unless it left: what still goes on with it
+    /// must not bring its series back.
+    fn count_of_member(&self, counter: &IntCounterVec, labels: &[&str]) {
+        let listed = self.listed.read();
+        if listed.iter().any(|pod| pod == labels[0]) {
+            counter.with_label_values(labels).inc();
+        }
     }
 
     pub(crate) fn read(&self, fast: bool) {
@@ -321,9 +332,12 @@ impl CoordinatorMetrics {
     pub(crate) fn operates_under(&self, config: &Config) {
         let members = config.members().iter();
         let members: Vec<_> = members.map(|member| member.pod.as_str()).collect();
+        let mut listed = self.listed.write();
+        *listed = members.iter().map(ToString::to_string).collect();
         forget_others(&self.requests, &members);
         forget_others(&self.request_duration, &members);
         forget_others(&self.retries, &members);
+        drop(listed);
         let parts = config.parts();
         let number = i64::try_from(parts.epoch.number).unwrap_or(i64::MAX);
         self.epoch.set(number);

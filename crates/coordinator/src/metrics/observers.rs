@@ -162,7 +162,8 @@ impl Drop for AttemptObserver<'_> {
             "cancelled" => series.cancelled.inc(),
             code => {
                 let labels = [&*self.target.pod, self.method.name(), code];
-                self.metrics.requests.with_label_values(&labels).inc();
+                let requests = &self.metrics.requests;
+                self.metrics.count_of_member(requests, &labels);
             }
         }
     }

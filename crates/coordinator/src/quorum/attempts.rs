@@ -83,11 +83,15 @@ async fn ask_again<R: Request>(
     let (mut number, mut silent, mut adoptions) = (1, 0, 0);
     loop {
         silent += u32::from(matches!(error, ReplicaError::TimedOut { .. }));
+        let reason = error.code();
         if !round.settle(member, &mut adoptions, error).await? {
             let _waiting = context.live.enter(Live::Backoff);
             sleep(context.options.backoff.pause(number, &*context.entropy)).await;
         }
         number += 1;
+        // Only now: most pauses end because others made the quorum.
+        let target = round.view.target(member);
+        context.metrics.retried(target, R::METHOD, reason);
         error = match round.attempt(member, number, silent, Instant::now()).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
@@ -188,9 +192,6 @@ impl<R: Request> Round<R> {
         if is_final || hopeless {
             return Err(Refused::Finally);
         }
-        context
-            .metrics
-            .retried(&target.pod, R::METHOD.name(), reason);
         Ok(false)
     }
 }

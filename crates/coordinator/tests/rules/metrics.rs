@@ -14,6 +14,7 @@ const DURATIONS: &str = "quorate_operation_duration_seconds";
 const PHASES: &str = "quorate_phase_duration_seconds";
 const REQUESTS: &str = "quorate_replica_requests_total";
 const VIOLATIONS: &str = "quorate_invariant_violations_total";
+const RETRIES: &str = "quorate_retries_total";
 const CANCELLED: &str = "quorate_cancelled_attempts_total";
 
 async fn hanging() -> Cluster {
@@ -90,6 +91,40 @@ async fn attempts_given_up_at_the_deadline_and_at_the_stop() {
     assert_eq!(cluster.count(CANCELLED, &[("reason", "stop")]), 2);
     let missed = [("phase", "write"), ("reason", "stopping")];
     assert_eq!(cluster.count("quorate_quorum_missed_total", &missed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_a_request_that_was_made_again() {
+    const GETS: u64 = 20;
+    let cluster = Cluster::new(3).await;
+    let refusing = Act::Fail(ReplicaError::Overloaded { limit: 1 });
+    let a_moment = Duration::from_millis(3);
+    cluster.replicas[0].on("local_read", Act::ServeAfter(a_moment));
+    cluster.replicas[1].on("local_read", Act::ServeAfter(a_moment));
+    cluster.replicas[2].on("local_read", refusing.clone());
+    let key = key("k");
+    let counts = |member| {
+        let of = [("member", member), ("method", "local_read")];
+        (cluster.count(REQUESTS, &of), cluster.count(RETRIES, &of))
+    };
+    for _ in 0..GETS {
+        cluster.coordinator.get(&key, None).await.unwrap();
+    }
+    // It is in some pause whenever the others make the quorum, and is not asked after that.
+    let (made, again) = counts("replica-2");
+    assert_eq!(made - again, GETS);
+    assert_eq!(cluster.count(CANCELLED, &[("reason", "quorum")]), GETS);
+
+    cluster.replicas[1].on("local_read", refusing);
+    let limit = Some(Duration::from_millis(200));
+    cluster.coordinator.get(&key, limit).await.unwrap_err();
+    for member in ["replica-1", "replica-2"] {
+        let (made, again) = counts(member);
+        assert!(again > 1, "{member}: {again}");
+        assert_eq!(made - again, GETS + 1, "{member}");
+        let overloaded = [("member", member), ("reason", "overloaded")];
+        assert_eq!(cluster.count(RETRIES, &overloaded), again, "{member}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,12 +328,13 @@ async fn a_member_that_left_takes_its_series_along() {
     };
     for replica in &cluster.replicas {
         let mut refusals = 1;
-        replica.script(move |_| match refusals {
-            0 => Act::Serve,
-            _ => {
-                refusals -= 1;
+        // A write, which goes on until all have answered.
+        replica.script(move |seen| match refusals {
+            1 if seen.method == "local_write" => {
+                refusals = 0;
                 Act::Fail(ReplicaError::Overloaded { limit: 1 })
             }
+            _ => Act::Serve,
         });
     }
     let key = key("k");
@@ -316,9 +352,12 @@ async fn a_member_that_left_takes_its_series_along() {
     cluster.membership.follow(&Arc::new(joint)).await;
     assert_eq!(of("replica-2"), OF_MEMBERS.len(), "it is a member still");
     let after = cluster.config().finish(&*cluster.random).unwrap();
+    // It still works at the attempts of a write when it leaves.
+    cluster.replicas[2].on("local_write", Act::Hang);
+    set().await.unwrap();
     cluster.membership.follow(&Arc::new(after)).await;
     set().await.unwrap();
-    tokio::time::sleep(limit).await;
+    tokio::time::sleep(10 * limit).await;
     cluster.coordinator.observe_members(limit).await;
     assert_eq!(of("replica-1"), OF_MEMBERS.len());
     assert_eq!(of("replica-2"), 0);

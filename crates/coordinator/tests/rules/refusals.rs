@@ -253,14 +253,8 @@ async fn everything_else_is_tried_again_until_it_is_answered() {
                 ("method", method),
                 ("reason", code),
             ];
-            // After NeedConfig the config is sent, and the first times without a pause.
-            let at_once = if refusal == ReplicaError::NeedConfig {
-                2
-            } else {
-                0
-            };
             let retries = cluster.count("quorate_retries_total", &labels);
-            assert_eq!(retries, 5 - at_once, "{refusal}");
+            assert_eq!(retries, 5, "{refusal}");
         }
     }
 }
