@@ -89,8 +89,8 @@ impl Reconfigurer {
 
     pub(super) fn announce(&self, reason: &'static str, warning: bool, message: String) {
         match warning {
-            true => tracing::warn!(reason, message, "membership"),
-            false => tracing::info!(reason, message, "membership"),
+            true => tracing::warn!(reason, "{message}"),
+            false => tracing::info!(reason, "{message}"),
         }
         self.parts.workload.announce(&News {
             reason,
