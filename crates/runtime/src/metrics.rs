@@ -4,6 +4,8 @@
 mod allocations;
 mod catalog;
 mod machine;
+#[cfg(target_os = "linux")]
+mod process;
 mod server;
 
 pub use catalog::{Catalog, Family, Registrar};
@@ -39,9 +41,7 @@ pub fn register(registry: &impl Registrar, build: &BuildInfo) -> Result<(), prom
     #[cfg(feature = "allocation-counts")]
     registry.register(Box::new(allocations::Allocations::new()?))?;
     #[cfg(target_os = "linux")]
-    registry.register(Box::new(
-        prometheus::process_collector::ProcessCollector::for_self(),
-    ))?;
+    registry.register(Box::new(process::Process::default()))?;
     Ok(())
 }
 

@@ -75,15 +75,33 @@ impl Collector for Machine {
     }
 }
 
-/// The smallest `memory.max` (cgroups v2) from the process's own group up to the root, bytes.
+/// The smallest limit in bytes from the process's own control group up to the root; a container sees
+/// its own group as the root. Of both versions of control groups, since a machine may use either for
+/// memory.
 fn memory_limit(mount: &Path, own: &Path) -> Option<u64> {
     let own = fs::read_to_string(own).ok()?;
-    // A line `0::/path`; a container sees its own group as the root.
-    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    // Lines are `0::/path` in version 2, and `4:cpu,memory:/path` in version 1.
+    let limits = own.lines().filter_map(|line| {
+        let (_, line) = line.split_once(':')?;
+        let (controllers, path) = line.split_once(":/")?;
+        match controllers {
+            "" => smallest_limit(mount, path, "memory.max"),
+            _ if controllers.split(',').any(|it| it == "memory") => {
+                smallest_limit(&mount.join("memory"), path, "memory.limit_in_bytes")
+            }
+            _ => None,
+        }
+    });
+    limits.min()
+}
+
+/// Version 1 says a number near 2^63 where there is no limit, and version 2 "max".
+const UNLIMITED: u64 = 1 << 62;
+
+fn smallest_limit(mount: &Path, path: &str, file: &str) -> Option<u64> {
     let limit = |group: &Path| {
-        let text = fs::read_to_string(mount.join(group).join("memory.max")).ok()?;
-        // "max" is no limit.
-        text.trim().parse::<u64>().ok()
+        let text = fs::read_to_string(mount.join(group).join(file)).ok()?;
+        text.trim().parse().ok().filter(|limit| *limit < UNLIMITED)
     };
     Path::new(path).ancestors().filter_map(limit).min()
 }
@@ -109,6 +127,23 @@ mod tests {
         assert_eq!(memory_limit(&mount, &own), Some(1000));
         fs::write(inner.join("memory.max"), "500\n").unwrap();
         assert_eq!(memory_limit(&mount, &own), Some(500));
+        fs::remove_dir_all(&mount).unwrap();
+    }
+
+    #[test]
+    fn a_limit_of_the_first_version_of_control_groups_counts_too() {
+        let name = format!("quorate-memory-limit-1-{}", std::process::id());
+        let mount = std::env::temp_dir().join(name);
+        let group = mount.join("memory/pod");
+        fs::create_dir_all(&group).unwrap();
+        let own = mount.join("own");
+        fs::write(&own, "9:name=systemd:/x\n4:cpu,memory:/pod\n0::/\n").unwrap();
+        fs::write(group.join("memory.limit_in_bytes"), "9223372036854771712\n").unwrap();
+        assert_eq!(memory_limit(&mount, &own), None);
+        fs::write(mount.join("memory/memory.limit_in_bytes"), "3000\n").unwrap();
+        assert_eq!(memory_limit(&mount, &own), Some(3000));
+        fs::write(group.join("memory.limit_in_bytes"), "1000\n").unwrap();
+        assert_eq!(memory_limit(&mount, &own), Some(1000));
         fs::remove_dir_all(&mount).unwrap();
     }
 }
