@@ -396,6 +396,59 @@ fn an_old_copy_of_a_folder_is_noticed_and_not_served() {
 }
 
 #[tokio::test]
+async fn old_copies_of_all_folders_stop_everything_and_the_command_that_accepts_them_is_named() {
+    const ACCEPT: &str = "--accept-restored-disks";
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let disks = ["replica-0", "replica-1", "replica-2"];
+    let dev = Dev::start(&store, &[]);
+    assert!(dev.quorate(&["set", "k", "old"]).status.success());
+    dev.stop();
+    let copy = |from: &Path, to: &Path| {
+        let copied = Command::new("cp").arg("-r").args([from, to]).status();
+        assert!(copied.unwrap().success());
+    };
+    for disk in disks {
+        copy(&store.join(disk), &folder.path().join(disk));
+    }
+    let dev = Dev::start(&store, &[]);
+    assert!(dev.quorate(&["set", "k", "new"]).status.success());
+    dev.stop();
+    for disk in disks {
+        std::fs::remove_dir_all(store.join(disk)).unwrap();
+        copy(&folder.path().join(disk), &store.join(disk));
+    }
+
+    let dev = Dev::start(&store, &[]);
+    let all = "replica-0,replica-1,replica-2";
+    let command = format!("quorate recover {ACCEPT} {all}`");
+    let said = |arguments: &[&str], what: &str| text(&dev.quorate(arguments).stdout).contains(what);
+    let within_a_minute = async |arguments: &[&str], what: &str| {
+        for _ in 0..300 {
+            if said(arguments, what) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        false
+    };
+    let named = within_a_minute(&["status"], &command).await;
+    assert!(named, "{:?}", dev.quorate(&["status"]));
+    assert!(
+        !dev.quorate(&["get", "k", "--timeout", "200ms"])
+            .status
+            .success()
+    );
+    let refused = dev.quorate(&["recover"]);
+    assert!(text(&refused.stderr).contains(&command), "{refused:?}");
+    let accepted = dev.quorate(&["recover", ACCEPT, all]);
+    assert!(accepted.status.success(), "{accepted:?}");
+    // What was written after the copies is lost, as the command says.
+    let serves = within_a_minute(&["get", "k"], "old").await;
+    assert!(serves, "{:?}", dev.quorate(&["status"]));
+}
+
+#[tokio::test]
 async fn operations_are_traced_and_a_collector_that_is_away_holds_up_nothing() {
     const SPANS: &str = "quorate_trace_spans_total";
     let folder = tempfile::tempdir().unwrap();

@@ -58,6 +58,11 @@ impl Membership for Role {
         let checked = reconfigurer.check_size(size);
         checked.map_err(|problem| Status::invalid_argument(format!("size: {problem}")))?;
         let progress = reconfigurer.progress().borrow().clone();
+        let wanted = reconfigurer.workload().wanted();
+        if wanted.is_some_and(|wanted| wanted.len() == size) {
+            // Perhaps what is under way is this very change.
+            return Ok(Response::new(v1::ScaleResponse {}));
+        }
         if progress.step != crate::reconfiguration::Step::Idle {
             return Err(Status::failed_precondition(format!(
                 "a change is under way ({}): wait until `quorate status` shows its end",
@@ -103,6 +108,9 @@ impl Membership for Role {
         let force = request.force_data_loss;
         if !request.accept_restored_disks.is_empty() {
             return self.accept(&request.accept_restored_disks).await;
+        }
+        if let Some(problem) = self.coordinator.membership().set_aside() {
+            return Err(Status::failed_precondition(problem));
         }
         let reconfigurer = self.reconfigurer()?;
         let recovered = recover(

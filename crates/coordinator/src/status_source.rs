@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use quorate_proto::{StatusSource, v1};
 use quorate_register::{Identity, OperationError};
 
+use crate::membership::Admissions;
 use crate::status::MEMBER_LIMIT;
 use crate::{Coordinator, MemberStatus};
 
@@ -22,13 +23,15 @@ impl StatusSource for Coordinator {
                 ..v1::StatusResponse::default()
             });
         };
+        let admissions = self.membership().admissions().borrow().clone();
+        let members = status.members.into_iter();
         Ok(v1::StatusResponse {
             version,
             cluster_id: status.cluster_id.to_string(),
             config_id: status.config_id.to_string(),
             epoch: status.epoch.to_string(),
             joint: status.joint,
-            members: status.members.into_iter().map(member).collect(),
+            members: members.map(|it| member(it, &admissions)).collect(),
             operations_in_flight: status.operations_in_flight,
             problem: String::new(),
             membership: None,
@@ -36,7 +39,7 @@ impl StatusSource for Coordinator {
     }
 }
 
-fn member(status: MemberStatus) -> v1::MemberStatus {
+fn member(status: MemberStatus, admissions: &Admissions) -> v1::MemberStatus {
     let mut message = v1::MemberStatus {
         pod: status.pod,
         replica_id: status.replica_id.to_string(),
@@ -50,7 +53,7 @@ fn member(status: MemberStatus) -> v1::MemberStatus {
         Ok(identity) => {
             // One that is not admitted answers who it is, and no operation.
             message.reachable = identity.admitted;
-            message.problem = problems(&message.pod, &identity).join("; ");
+            message.problem = problems(&message.pod, &identity, admissions).join("; ");
             message.keys = identity.keys;
             message.refuses_writes = identity.disk_full;
             if let Some(held) = identity.config {
@@ -63,10 +66,12 @@ fn member(status: MemberStatus) -> v1::MemberStatus {
 }
 
 /// What is wrong with a member that answers.
-fn problems(pod: &str, identity: &Identity) -> Vec<String> {
+fn problems(pod: &str, identity: &Identity, admissions: &Admissions) -> Vec<String> {
     let mut problems = Vec::new();
     if !identity.admitted {
-        problems.push("it serves nothing until its boot is admitted".to_owned());
+        let unknown = "it serves nothing until its boot is admitted".to_owned();
+        let why = admissions.why_not(pod);
+        problems.push(why.map_or(unknown, |why| format!("it serves nothing: {why}")));
     }
     if identity.leaving {
         problems

@@ -92,18 +92,29 @@ impl Namespace {
         let metadata = json!({"name": account});
         let object: ServiceAccount = serde_json::from_value(json!({"metadata": metadata}))?;
         self.api().create(&post, &object).await?;
-        let role: Role = serde_json::from_value(json!({"metadata": metadata, "rules": rules}))?;
-        self.api().create(&post, &role).await?;
-        let binding: RoleBinding = serde_json::from_value(json!({
-            "metadata": metadata,
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
-            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.name}],
-        }))?;
-        self.api().create(&post, &binding).await?;
+        self.grant(account, account, rules).await?;
         let mut config = self.config();
         let user = format!("system:serviceaccount:{}:{account}", self.name);
         config.auth_info.impersonate = Some(user);
         Ok(config)
+    }
+
+    /// Lets a service account do what a new role of this name may.
+    ///
+    /// # Errors
+    /// When the cluster does not take the objects.
+    pub async fn grant(&self, account: &str, role: &str, rules: Value) -> anyhow::Result<()> {
+        let post = PostParams::default();
+        let metadata = json!({"name": role});
+        let binding: RoleBinding = serde_json::from_value(json!({
+            "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.name}],
+        }))?;
+        let role: Role = serde_json::from_value(json!({"metadata": metadata, "rules": rules}))?;
+        self.api().create(&post, &role).await?;
+        self.api().create(&post, &binding).await?;
+        Ok(())
     }
 
     /// Deletes it; what a failed test leaves is deleted by [`Namespace::sweep`].

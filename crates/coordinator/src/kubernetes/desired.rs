@@ -9,11 +9,11 @@ pub enum Desired {
     Pods(Vec<String>),
     /// It says nothing: it is missing, was left by its pods, or is on its way out.
     Unknown,
-    /// Fewer pods than may be adopted. A lost `spec.replicas` counts as one, and nobody wants to
-    /// lose a store to that.
+    /// Fewer pods than may be adopted, perhaps none. A lost `spec.replicas` counts as one, and nobody
+    /// wants to lose a store to that.
     BelowMinimum {
-        /// How many it asks for.
-        asked: usize,
+        /// These.
+        asked: Vec<String>,
         /// How many it must at least.
         minimum: usize,
     },
@@ -31,18 +31,23 @@ impl Desired {
         };
         let spec = &stateful_set.spec;
         let asked = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
-        if asked < minimum.max(1) {
-            let minimum = minimum.max(1);
-            return Self::BelowMinimum { asked, minimum };
-        }
         let first = spec.ordinals.as_ref().and_then(|ordinals| ordinals.start);
         let first = usize::try_from(first.unwrap_or(0)).unwrap_or(0);
         let ordinals = first..first + asked;
-        Self::Pods(
-            ordinals
-                .map(|ordinal| format!("{name}-{ordinal}"))
-                .collect(),
-        )
+        let pods = ordinals.map(|ordinal| format!("{name}-{ordinal}"));
+        let (asked, minimum) = (pods.collect::<Vec<_>>(), minimum.max(1));
+        match asked.len() < minimum {
+            true => Self::BelowMinimum { asked, minimum },
+            false => Self::Pods(asked),
+        }
+    }
+
+    /// The pods asked for, enough or not; `None` where nothing is said.
+    pub fn pods(&self) -> Option<&[String]> {
+        match self {
+            Self::Pods(pods) | Self::BelowMinimum { asked: pods, .. } => Some(pods),
+            Self::Unknown => None,
+        }
     }
 }
 
@@ -88,17 +93,20 @@ mod tests {
 
     #[test]
     fn too_few_are_not_adopted() {
+        let names = |count| (0..count).map(|n| format!("r-{n}")).collect::<Vec<_>>();
         for (spec, minimum, asked, needed) in [
             (json!({"replicas": 0}), 0, 0, 1),
             (json!({"replicas": 0}), 3, 0, 3),
             (json!({"replicas": 2}), 3, 2, 3),
             (json!({}), 2, 1, 2),
         ] {
+            let found = desired(with(spec), minimum);
             let expected = Desired::BelowMinimum {
-                asked,
+                asked: names(asked),
                 minimum: needed,
             };
-            assert_eq!(desired(with(spec), minimum), expected);
+            assert_eq!(found, expected);
+            assert_eq!(found.pods(), Some(&*names(asked)));
         }
     }
 }

@@ -22,45 +22,50 @@ pub async fn make_first_config(
     config_store: Arc<dyn ConfigStore>,
     workload: Arc<dyn Workload>,
     entropy: Arc<dyn Entropy>,
+    minimum: usize,
 ) {
     let mut said = String::new();
     while membership.view().is_none() {
-        let problem = match try_once(&membership, &*config_store, &*workload, &*entropy).await {
-            Ok(None) => "it is not known which replicas are wanted".to_owned(),
-            Ok(Some(members)) => {
-                workload.announce(&News {
-                    reason: "FirstConfigMade",
-                    warning: false,
-                    message: format!("the store begins with {members} members"),
-                });
-                return;
-            }
-            Err(error) => error.to_string(),
+        let problem = match workload.wanted() {
+            None => "it is not known which replicas are wanted".to_owned(),
+            Some(pods) if pods.len() < minimum => format!(
+                "{} replicas are wanted, fewer than the minimum of {minimum}: scale up",
+                pods.len()
+            ),
+            Some(pods) => match try_once(&membership, &*config_store, pods, &*entropy).await {
+                Ok(members) => {
+                    workload.announce(&News {
+                        reason: "FirstConfigMade",
+                        warning: false,
+                        message: format!("the store begins with {members} members"),
+                    });
+                    return;
+                }
+                Err(error) => error.to_string(),
+            },
         };
         if problem != said {
             tracing::info!(problem, "no first config yet");
+            membership.first_config_waits(&problem);
             said = problem;
         }
         sleep(INTERVAL).await;
     }
 }
 
-/// How many members the config made has; `None` while it is unknown who is wanted.
+/// How many members the config made of these pods has.
 async fn try_once(
     membership: &Membership,
     config_store: &dyn ConfigStore,
-    workload: &dyn Workload,
+    pods: Arc<[String]>,
     entropy: &dyn Entropy,
-) -> Result<Option<usize>, BootstrapError> {
-    let Some(pods) = workload.wanted() else {
-        return Ok(None);
-    };
+) -> Result<usize, BootstrapError> {
     let wanted = Wanted {
         pods,
         directory: membership.directory().clone(),
     };
     let config = bootstrap(&wanted, Some(config_store), entropy, ANSWER_LIMIT).await?;
-    Ok(Some(config.members().len()))
+    Ok(config.members().len())
 }
 
 /// A directory of the wanted pods: those that are not there yet are missed, and others that are

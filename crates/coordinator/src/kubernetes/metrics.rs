@@ -1,13 +1,22 @@
 //! What a coordinator counts of its dealings with the Kubernetes API.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 use quorate_runtime::metrics::{Registrar, registered};
+
+/// A verb and a resource, as in a Role.
+type Right = (&'static str, &'static str);
 
 /// The series; clones share them.
 #[derive(Debug, Clone)]
 pub struct KubernetesMetrics {
     calls: IntCounterVec,
     missing_rights: IntGaugeVec,
+    /// Those of which the gauge is 1.
+    missing: Arc<Mutex<BTreeSet<Right>>>,
     watch_age: GaugeVec,
     swaps: IntCounterVec,
     lease_held: IntGauge,
@@ -41,6 +50,7 @@ impl KubernetesMetrics {
                     &["verb", "resource"],
                 )?,
             )?,
+            missing: Arc::default(),
             watch_age: registered(
                 registry,
                 GaugeVec::new(
@@ -84,10 +94,32 @@ impl KubernetesMetrics {
         Ok(this)
     }
 
-    pub(super) fn answered(&self, verb: &str, resource: &str, code: &str) {
+    pub(super) fn answered(&self, verb: &'static str, resource: &'static str, code: &str) {
         self.calls.with_label_values(&[verb, resource, code]).inc();
-        let missing = self.missing_rights.with_label_values(&[verb, resource]);
-        missing.set(i64::from(code == "forbidden"));
+        let right = (verb, resource);
+        let mut missing = self.missing.lock();
+        match code == "forbidden" {
+            true => missing.insert(right),
+            false => missing.remove(&right),
+        };
+        self.show(right, missing.contains(&right));
+    }
+
+    /// The rights, verb and resource, whose lack the latest call that needed them met.
+    pub(super) fn missing_rights(&self) -> Vec<Right> {
+        self.missing.lock().iter().copied().collect()
+    }
+
+    /// A right that was missing is there.
+    pub(super) fn granted(&self, verb: &'static str, resource: &'static str) {
+        let right = (verb, resource);
+        self.missing.lock().remove(&right);
+        self.show(right, false);
+    }
+
+    fn show(&self, (verb, resource): Right, missing: bool) {
+        let gauge = self.missing_rights.with_label_values(&[verb, resource]);
+        gauge.set(i64::from(missing));
     }
 
     pub(super) fn watch_age(&self, resource: &str) -> Gauge {

@@ -28,6 +28,7 @@ mod followed_replica;
 mod lease;
 mod metrics;
 mod names;
+mod rights;
 mod start;
 mod stateful_set;
 
@@ -45,6 +46,7 @@ pub use follow::Contact;
 pub use lease::{Elector, Leadership, LeaseTimes};
 pub use metrics::KubernetesMetrics;
 pub use names::{LookUp, PodNames, SystemLookUp, look_up_while_api_is_away};
+pub use rights::review_missing_rights;
 pub use start::{Kubernetes, KubernetesError};
 pub use stateful_set::StatefulSetWorkload;
 

@@ -21,6 +21,7 @@ use super::directory::{Connect, KubernetesDirectory};
 use super::events::events;
 use super::lease::{Elector, Leadership, LeaseTimes};
 use super::names::{PodNames, SystemLookUp, look_up_while_api_is_away};
+use super::rights::review_missing_rights;
 use super::stateful_set::StatefulSetWorkload;
 use super::{ENDPOINT_SLICES, KubernetesMetrics, STATEFUL_SETS, make_first_config};
 use crate::membership::Membership;
@@ -50,6 +51,8 @@ pub struct Kubernetes {
     pub workload: Arc<StatefulSetWorkload>,
     /// Whether this coordinator does what only one need do.
     pub leadership: Leadership,
+    /// The fewest members that the store may have.
+    minimum: usize,
 }
 
 impl Kubernetes {
@@ -87,6 +90,10 @@ impl Kubernetes {
         let background = |work| spawn(shutdown, work);
         background(Box::pin(publisher.run()));
         background(Box::pin(elector.run()));
+        background(Box::pin(review_missing_rights(
+            access.clone(),
+            REVIEW_INTERVAL,
+        )));
         background(Box::pin(observe(
             access.metrics().clone(),
             directory.clone(),
@@ -113,6 +120,7 @@ impl Kubernetes {
             volumes: Arc::new(volumes),
             workload: Arc::new(workload),
             leadership,
+            minimum: minimum.max(1),
         })
     }
 }
@@ -123,7 +131,8 @@ impl Kubernetes {
     pub fn make_first_config(&self, membership: Arc<Membership>, shutdown: &Shutdown) {
         let (config_store, workload) = (self.config_store.clone(), self.workload.clone());
         let entropy = Arc::new(SystemEntropy);
-        let making = make_first_config(membership, config_store, workload, entropy);
+        let minimum = self.minimum;
+        let making = make_first_config(membership, config_store, workload, entropy, minimum);
         spawn(shutdown, Box::pin(making));
     }
 }
@@ -158,6 +167,9 @@ fn labels(objects: &Objects) -> BTreeMap<String, String> {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }
+
+/// How often rights that are missing are asked for.
+const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How often ages are read.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);

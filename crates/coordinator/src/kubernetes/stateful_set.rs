@@ -18,6 +18,9 @@ use super::events::EventQueue;
 use super::follow::{Contact, Followed, Sink};
 use crate::membership::{News, ScaleRefused, WishUnknown, Workload};
 
+/// Who the API is told has set the size.
+const FIELD_MANAGER: &str = "quorate-coordinator";
+
 /// As in a Role.
 const SCALE: &str = "statefulsets.apps/scale";
 
@@ -95,17 +98,14 @@ impl StatefulSetWorkload {
         let changed = {
             let mut state = self.state.lock();
             let changed = state.desired != desired;
-            state.pods = match &desired {
-                Desired::Pods(pods) => Some(pods.as_slice().into()),
-                _ => None,
-            };
+            state.pods = desired.pods().map(Into::into);
             state.desired = desired.clone();
             changed
         };
         if let Desired::BelowMinimum { asked, minimum } = desired
             && changed
         {
-            self.announce(&self.too_few(asked, minimum));
+            self.announce(&self.too_few(asked.len(), minimum));
         }
     }
 
@@ -171,10 +171,8 @@ impl Workload for StatefulSetWorkload {
             .call("list", STATEFUL_SETS, api.list(&list))
             .await;
         let listed = listed.map_err(|problem| WishUnknown(problem.to_string()))?;
-        match Desired::of(listed.items.first(), self.minimum) {
-            Desired::Pods(pods) => Ok(Some(pods.into())),
-            Desired::Unknown | Desired::BelowMinimum { .. } => Ok(None),
-        }
+        let desired = Desired::of(listed.items.first(), self.minimum);
+        Ok(desired.pods().map(Into::into))
     }
 
     async fn scale(&self, size: usize) -> Result<(), ScaleRefused> {
@@ -186,7 +184,8 @@ impl Workload for StatefulSetWorkload {
         }
         let api = Api::<StatefulSet>::namespaced(self.access.client(), self.access.namespace());
         let patch = Patch::Merge(json!({"spec": {"replicas": size}}));
-        let parameters = PatchParams::default();
+        // Tools that meet the field in other hands name this.
+        let parameters = PatchParams::apply(FIELD_MANAGER);
         let scaling = api.patch_scale(&self.name, &parameters, &patch);
         match self.access.call("patch", SCALE, scaling).await {
             Ok(_) => Ok(()),

@@ -75,7 +75,8 @@ pub fn advice(
     config: &Config,
     wanted: Option<&[String]>,
 ) -> Advice {
-    let Some(wanted) = wanted else {
+    // Where none are wanted the store is to stop, and no change will come for which to wait.
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
         return Advice::Unknown;
     };
     if wanted.iter().any(|wanted| wanted == pod) {

@@ -34,10 +34,17 @@ pub enum LoadProblem {
     },
 }
 
+impl LoadProblem {
+    /// Whether every replica that was asked answered, and none ever had a config.
+    pub(super) fn is_of_a_new_store(&self) -> bool {
+        matches!(self, Self::NoConfig { problems } if problems.is_empty())
+    }
+}
+
 impl fmt::Display for LoadProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoConfig { problems } if problems.is_empty() => {
+            Self::NoConfig { .. } if self.is_of_a_new_store() => {
                 f.write_str("no replica has a config yet: run `quorate bootstrap`")
             }
             Self::NoConfig { problems } => write!(f, "no config is known yet ({problems})"),

@@ -23,6 +23,7 @@ mod identities;
 mod listed;
 mod load;
 mod recover;
+mod set_aside;
 mod view;
 mod volumes;
 mod workload;
@@ -65,6 +66,8 @@ pub struct Membership {
     view: ArcSwapOption<View>,
     /// What kept the last [`load`] from finding one.
     problem: ArcSwapOption<LoadProblem>,
+    /// What keeps this coordinator from making the first config, where it may.
+    first_config: ArcSwapOption<String>,
     epochs: watch::Sender<Option<quorate_register::Epoch>>,
     /// For the many operations that wait for another view. The order in which a watch wakes those
     /// who wait is random, and no run of the simulation could be repeated.
@@ -88,6 +91,7 @@ impl Membership {
         Self {
             view: ArcSwapOption::empty(),
             problem: ArcSwapOption::empty(),
+            first_config: ArcSwapOption::empty(),
             epochs: watch::Sender::new(None),
             moved: Notify::new(),
             admissions: watch::Sender::new(Arc::default()),
@@ -105,10 +109,28 @@ impl Membership {
 
     /// Why there is no view yet: what the last [`load`] found, in a sentence.
     pub fn why_not_ready(&self) -> String {
-        match &*self.problem.load() {
-            Some(problem) => problem.to_string(),
-            None => "the config is being looked for".to_owned(),
+        let obstacle = self.admissions.borrow().obstacle(None);
+        match (&*self.problem.load(), &*self.first_config.load(), obstacle) {
+            (Some(problem), _, Some(obstacle)) => format!("{problem}; {obstacle}"),
+            (Some(problem), Some(first), None) if problem.is_of_a_new_store() => {
+                format!("the store has no config yet: {first}")
+            }
+            (Some(problem), _, None) => problem.to_string(),
+            (None, _, _) => "the config is being looked for".to_owned(),
         }
+    }
+
+    /// Takes down what keeps this coordinator from making the first config, which it may.
+    pub fn first_config_waits(&self, problem: &str) {
+        self.first_config.store(Some(Arc::new(problem.to_owned())));
+    }
+
+    /// Whether too many disks are set aside for anything to go on, and what to do then; see
+    /// [`Admissions::obstacle`].
+    pub fn set_aside(&self) -> Option<String> {
+        let view = self.view();
+        let config = view.as_ref().map(|view| &**view.config());
+        self.admissions.borrow().obstacle(config)
     }
 
     /// Where the members are.

@@ -319,14 +319,17 @@ impl Reconfigurer {
         let settled = self.settled(config, &seen);
         let mut leaving = self.noticed.lock().leaving.clone();
         leaving.extend(settled.iter().filter(|&&id| config.lists(id)));
-        let decided = plan(&Situation {
-            config,
-            wanted: wanted.as_deref(),
-            seen: &seen,
-            settled: &settled,
-            leaving: &leaving,
-            minimum: self.parts.options.minimum,
-        });
+        let decided = match self.parts.membership.set_aside() {
+            Some(obstacle) => Plan::Blocked(Blocked::new("disks_set_aside", obstacle)),
+            None => plan(&Situation {
+                config,
+                wanted: wanted.as_deref(),
+                seen: &seen,
+                settled: &settled,
+                leaving: &leaving,
+                minimum: self.parts.options.minimum,
+            }),
+        };
         let (blocked, next) = match decided {
             Plan::Keep => (None, None),
             Plan::Blocked(blocked) => (Some(blocked), None),

@@ -65,12 +65,10 @@ impl Blocked {
 /// of a member's is swapped in once it is settled.
 pub fn plan(situation: &Situation<'_>) -> Plan {
     let current = &situation.config.parts().current;
-    if let Some(blocked) = situation.refused() {
-        return Plan::Blocked(blocked);
-    }
     let mut waits = Vec::new();
     let mut next = situation.next_group(&mut waits);
-    if !waits.is_empty() {
+    let refused = situation.refused();
+    if refused.is_some() || !waits.is_empty() {
         // What was lost is replaced meanwhile: nothing else grows or shrinks halfway.
         next = situation.with_swaps();
     }
@@ -80,6 +78,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     };
     match () {
         () if !same(&next) => situation.possible(next),
+        () if let Some(refused) = refused => Plan::Blocked(refused),
         () if waits.is_empty() => Plan::Keep,
         () => Plan::Blocked(Blocked::new("waiting_for_replicas", waits.join("; "))),
     }

@@ -182,12 +182,14 @@ fn replica(number: u8, held: Option<Arc<Config>>) -> Identity {
 #[test]
 fn each_case() {
     let active = config(5, &[1, 2, 3]);
-    let one = vec!["r-1".to_owned()];
+    let (one, none) = (vec!["r-1".to_owned()], Vec::new());
     for (disk, pod, held, wanted, expected) in [
         (1, "r-1", Some(5), Some(&one), Advice::Wanted),
         (2, "r-2", Some(5), Some(&one), Advice::Unwanted),
         (2, "r-2", None, Some(&one), Advice::Unwanted),
         (2, "r-2", Some(5), None, Advice::Unknown),
+        // The store is to stop.
+        (2, "r-2", Some(5), Some(&none), Advice::Unknown),
         // Another disk in a member's place, wanted or not.
         (9, "r-1", None, Some(&one), Advice::Wanted),
         (9, "r-2", None, Some(&one), Advice::Removed),

@@ -68,6 +68,7 @@ fn coordinator(access: ApiAccess, pods: &Pods) -> Coordinator {
         config_store,
         Arc::new(workload),
         entropy,
+        1,
     );
     Coordinator {
         membership,

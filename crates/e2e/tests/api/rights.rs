@@ -6,6 +6,7 @@ use std::time::Duration;
 use prometheus::Registry;
 use quorate_coordinator::kubernetes::{
     ApiAccess, ConfigMapStore, Elector, KubernetesMetrics, LeaseTimes, StatefulSetWorkload, events,
+    review_missing_rights,
 };
 use quorate_coordinator::membership::{ConfigStore, Workload};
 use quorate_e2e::{Namespace, until};
@@ -57,6 +58,8 @@ async fn missing_rights_name_verb_and_resource() {
     assert!(error.starts_with(&sentence), "{error}");
     let (queue, _publisher) = events(access.clone(), "coordinator-1");
     let workload = StatefulSetWorkload::new(access.clone(), "r", 1, queue);
+    let every = Duration::from_millis(100);
+    tokio::spawn(review_missing_rights(access.clone(), every));
     let refused = workload.scale(3).await.unwrap_err().to_string();
     assert!(
         refused.contains("no right to patch statefulsets.apps/scale"),
@@ -85,5 +88,25 @@ async fn missing_rights_name_verb_and_resource() {
     })
     .await;
     assert!(!leadership.is_leader());
+    // What is granted is no longer missing, though nobody tries to scale again.
+    let scale = json!([
+        {"apiGroups": ["apps"], "resources": ["statefulsets/scale"], "verbs": ["patch"]}
+    ]);
+    namespace
+        .grant("coordinator", "scaling", scale)
+        .await
+        .unwrap();
+    until("a right that was granted is not missing", async || {
+        let missing = missing(&registry);
+        !missing
+            .iter()
+            .any(|it| it == "patch statefulsets.apps/scale")
+    })
+    .await;
+    let still = missing(&registry);
+    assert!(
+        still.iter().any(|it| it == "update configmaps"),
+        "{still:?}"
+    );
     namespace.delete().await.unwrap();
 }

@@ -86,9 +86,9 @@ async fn the_stateful_set_says_what_is_wanted_and_nothing_is_never_none() {
     wants(&workload, Some(4)).await;
     // A lost field becomes 1.
     scale(&namespace, 1).await;
-    wants(&workload, None).await;
+    wants(&workload, Some(1)).await;
     let below = Desired::BelowMinimum {
-        asked: 1,
+        asked: vec!["r-0".to_owned()],
         minimum: 2,
     };
     assert_eq!(workload.desired(), below);

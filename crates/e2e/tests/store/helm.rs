@@ -94,6 +94,11 @@ async fn scaled_to_zero_an_event_says_so_and_the_data_comes_back() {
         events.is_ok_and(|events| !events.is_empty())
     })
     .await;
+    until("the status says so too", async || {
+        let status = release.status().await;
+        status.is_ok_and(|status| status["change"]["blocked_reason"] == "scaled_to_zero")
+    })
+    .await;
     let refused = release.quorate(&["get", "kept"]).await;
     assert!(refused.is_err(), "there is no replica: {refused:?}");
     release.scale(3).await.unwrap();

@@ -42,6 +42,32 @@ async fn up_and_down_no_operation_fails() {
     release.delete().await.unwrap();
 }
 
+/// A size that was lost, as by a patch that removes the field, counts as one. Nothing follows it, and
+/// the replicas that it ends serve on; once the minimum is lowered it is followed.
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn below_the_minimum_nothing_stops_and_the_status_says_why() {
+    let release = Release::install("below-minimum", &[]).await.unwrap();
+    release.until_members(0..3).await;
+    let load = release.load().await.unwrap();
+    release.scale(1).await.unwrap();
+    until("the status says why, and two are held", async || {
+        let Ok(status) = release.status().await else {
+            return false;
+        };
+        let held = status.to_string().matches("it was told to end").count();
+        status["change"]["blocked_reason"] == "below_minimum" && held == 2
+    })
+    .await;
+    assert!(release.has_members(0..3).await);
+    release.upgrade(&["replica.minReplicas=1"]).await.unwrap();
+    release.until_members(0..1).await;
+    release.until_gone(&LEAVING[..2]).await;
+    let report = load.report().await.unwrap();
+    report.assert_nothing_failed();
+    release.delete().await.unwrap();
+}
+
 /// The config is lost, so that the members cannot be changed: those that are to leave serve on, until
 /// their grace period runs out, and operations fail. Nothing else does.
 #[tokio::test]

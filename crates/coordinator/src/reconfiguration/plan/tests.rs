@@ -143,6 +143,10 @@ fn sizes_that_are_never_adopted() {
     low.minimum = 3;
     assert_eq!(low.reason(), "below_minimum");
     assert_eq!(case(32).reason(), "above_maximum");
+    // Meanwhile a disk that was lost is replaced all the same.
+    low.seen[1] = new(1, 9);
+    low.settled.push(id(9));
+    assert_eq!(low.next(), [member(0, 0), member(1, 9), member(2, 2)]);
     assert!(
         matches!(case(2).plan(), Plan::Change(_)),
         "an even size is allowed"
