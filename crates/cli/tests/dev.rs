@@ -419,7 +419,10 @@ async fn old_copies_of_all_folders_stop_everything_and_the_command_that_accepts_
         copy(&folder.path().join(disk), &store.join(disk));
     }
 
-    let dev = Dev::start(&store, &[]);
+    let mut dev = Dev::start_with(&store, &[], |command| {
+        command.stderr(Stdio::piped());
+    });
+    let mut log = dev.child.stderr.take().unwrap();
     let all = "replica-0,replica-1,replica-2";
     let command = format!("quorate recover {ACCEPT} {all}`");
     let said = |arguments: &[&str], what: &str| text(&dev.quorate(arguments).stdout).contains(what);
@@ -446,6 +449,15 @@ async fn old_copies_of_all_folders_stop_everything_and_the_command_that_accepts_
     // What was written after the copies is lost, as the command says.
     let serves = within_a_minute(&["get", "k"], "old").await;
     assert!(serves, "{:?}", dev.quorate(&["status"]));
+    dev.stop();
+    // The log had it too, each field once.
+    let mut said = String::new();
+    log.read_to_string(&mut said).unwrap();
+    assert!(said.contains(&command), "{said}");
+    for line in said.lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+        assert_eq!(line.matches("\"message\":").count(), 1, "{line}");
+    }
 }
 
 #[tokio::test]

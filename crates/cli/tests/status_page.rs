@@ -55,31 +55,39 @@ fn png_size(bytes: &[u8]) -> (u32, u32) {
     (number(16), number(20))
 }
 
-#[test]
-fn a_browser_shows_the_members_on_a_screen_as_wide_as_a_phone() {
-    let Some(browser) = chromium() else {
-        eprintln!("*** SKIPPED: the status page in a browser: Chromium is not installed");
-        return;
-    };
-    let folder = tempfile::tempdir().expect("a folder");
+/// A store in `folder`, and the address of its status page.
+fn dev(folder: &Path) -> (Running, String) {
     let free = || TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
     let (register, admin) = (free().expect("a port"), free().expect("a port"));
     let mut child = Command::new(env!("CARGO_BIN_EXE_quorate"))
         .arg("dev")
-        .args(["--data-dir", folder.path().join("store").to_str().unwrap()])
+        .args(["--data-dir", folder.to_str().expect("UTF-8")])
         .args(["--listen", &register.to_string()])
         .args(["--admin-listen", &admin.to_string()])
+        // What is lost stays lost until the page was looked at.
+        .args(["--swap-delay", "1h"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program is built");
     let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    let _dev = Running(child);
+    let running = Running(child);
     // It says how to stop it last, once it serves.
     let mut lines = lines.map(|line| line.expect("text"));
     assert!(lines.any(|line| line.contains("Ctrl-C stops it")));
+    (running, format!("http://{admin}/"))
+}
 
-    let url = format!("http://{admin}/");
-    let profile = folder.path().join("profile");
+#[test]
+fn a_browser_shows_the_members_on_a_screen_as_wide_as_a_phone() {
+    let Some(browser) = chromium() else {
+        let needed = std::env::var("QUORATE_NEED_TOOLS").unwrap_or_default();
+        assert!(!needed.contains("chromium"), "Chromium is needed");
+        eprintln!("*** SKIPPED: the status page in a browser: Chromium is not installed");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, profile) = (folder.path().join("store"), folder.path().join("profile"));
+    let (running, url) = dev(&store);
     let shown = browse(browser, &profile, &url, "--dump-dom");
     assert!(shown.contains("healthy: all 3 members serve"), "{shown}");
     for column in ["State", "Epoch", "Answered in", "Repair"] {
@@ -87,11 +95,26 @@ fn a_browser_shows_the_members_on_a_screen_as_wide_as_a_phone() {
         assert_eq!(cells, 3, "{column}: {shown}");
     }
     assert!(shown.contains("none since it started"), "{shown}");
+    let picture = |name: &str, url: &str| {
+        let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let action = format!("--screenshot={}", picture.display());
+        browse(browser, &profile, url, &action);
+        let bytes = std::fs::read(&picture).expect("the browser wrote it");
+        assert_eq!(png_size(&bytes), (WIDTH, HEIGHT));
+        eprintln!("the status page: {}", picture.display());
+    };
+    picture("status-page.png", &url);
+    drop(running);
 
-    let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("status-page.png");
-    let action = format!("--screenshot={}", picture.display());
-    browse(browser, &profile, &url, &action);
-    let bytes = std::fs::read(&picture).expect("the browser wrote it");
-    assert_eq!(png_size(&bytes), (WIDTH, HEIGHT));
-    eprintln!("the status page: {}", picture.display());
+    // One disk is lost: which, and since when, is on the page.
+    std::fs::remove_dir_all(store.join("replica-2")).expect("it was there");
+    let (_running, url) = dev(&store);
+    let shown = (0..60).map(|_| browse(browser, &profile, &url, "--dump-dom"));
+    let mut shown = shown.filter(|shown| shown.contains("the member does not answer"));
+    let shown = shown
+        .next()
+        .expect("the page says it among the recent errors");
+    assert!(shown.contains("2 of 3 members"), "{shown}");
+    assert!(shown.contains("a stranger with replica id"), "{shown}");
+    picture("status-page-degraded.png", &url);
 }

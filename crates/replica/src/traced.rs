@@ -46,3 +46,53 @@ pub(crate) fn commit(requests: &[Parent], pairs: usize) -> Vec<Span> {
     }
     commits
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+    use quorate_trace::Traces;
+
+    use super::*;
+
+    #[test]
+    fn the_commits_of_a_batch_are_linked_over_their_traces() {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .build();
+        let traces = Traces::new(provider.tracer("test"));
+        let mut operations: Vec<_> = (0..3)
+            .map(|_| traces.serve("Set", None, Vec::new))
+            .collect();
+        let parents: Vec<_> = operations.iter().map(Span::parent).collect();
+        for mut commit in commit(&parents, 3) {
+            commit.end(None);
+        }
+        operations.iter_mut().for_each(|it| it.end(None));
+        drop(operations);
+
+        let spans = exporter.get_finished_spans().unwrap();
+        let named =
+            |name| -> Vec<&SpanData> { spans.iter().filter(|it| it.name == name).collect() };
+        let (sets, commits) = (named("Set"), named("commit"));
+        let trace = |span: &SpanData| span.span_context.trace_id();
+        assert_eq!(commits.len(), 3);
+        for (set, commit) in sets.iter().zip(&commits) {
+            assert_eq!(
+                trace(set),
+                trace(commit),
+                "each is in the trace of its operation"
+            );
+        }
+        let linked = |span: &SpanData| -> Vec<_> {
+            span.links
+                .iter()
+                .map(|it| it.span_context.trace_id())
+                .collect()
+        };
+        assert_eq!(linked(commits[0]), [trace(sets[1]), trace(sets[2])]);
+        assert_eq!(linked(commits[1]), [trace(commits[0])]);
+        assert_eq!(linked(commits[2]), [trace(commits[0])]);
+    }
+}

@@ -233,8 +233,16 @@ fn causes(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::Api;
+    use kube::api::PostParams;
     use kube::core::Status;
     use kube::core::response::StatusDetails;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -281,6 +289,53 @@ mod tests {
             "the service account has no right to update configmaps in namespace shop: \
              add it to its Role (too bad)"
         );
+    }
+
+    /// An API server that answers every request so, and counts them.
+    async fn answering(status: &'static str) -> (kube::Config, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.windows(4).any(|part| part == b"\r\n\r\n") {
+                    assert!(stream.read_buf(&mut request).await.unwrap() > 0);
+                }
+                counted.fetch_add(1, Ordering::Relaxed);
+                let code = &status[..3];
+                let body = format!(r#"{{"kind":"Status","status":"Failure","code":{code}}}"#);
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\
+                     content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let url = format!("http://{address}").parse().unwrap();
+        (kube::Config::new(url), count)
+    }
+
+    /// The client below would: a second one could meet the success of the first.
+    #[tokio::test]
+    async fn a_write_with_an_ambiguous_answer_is_not_made_again() {
+        for (status, answer) in [
+            ("503 Service Unavailable", Answer::Ambiguous),
+            ("504 Gateway Timeout", Answer::Ambiguous),
+            ("429 Too Many Requests", Answer::Throttled),
+        ] {
+            let (config, count) = answering(status).await;
+            let metrics = KubernetesMetrics::new(&prometheus::Registry::new()).unwrap();
+            let access = ApiAccess::new(config, Some("shop".into()), metrics).unwrap();
+            let api = Api::<ConfigMap>::namespaced(access.client(), access.namespace());
+            let (object, post) = (ConfigMap::default(), PostParams::default());
+            let create = access.call("create", "configmaps", api.create(&post, &object));
+            assert_eq!(create.await.unwrap_err().answer, answer, "{status}");
+            assert_eq!(count.load(Ordering::Relaxed), 1, "{status}");
+        }
     }
 
     #[test]

@@ -122,7 +122,8 @@ pub(crate) struct AttemptObserver<'a> {
     target: &'a Target,
     method: Method,
     started: Instant,
-    code: &'static str,
+    /// How it ended, and how long it took, once it did.
+    ended: Option<(&'static str, Duration)>,
 }
 
 impl<'a> AttemptObserver<'a> {
@@ -137,27 +138,25 @@ impl<'a> AttemptObserver<'a> {
             target,
             method,
             started,
-            code: "cancelled",
+            ended: None,
         }
     }
 
-    /// How long it took so far.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    pub(crate) fn end(&mut self, error: Option<&ReplicaError>) {
-        self.code = error.map_or("ok", ReplicaError::code);
+    /// It ends now; how long it took.
+    pub(crate) fn end(&mut self, error: Option<&ReplicaError>) -> Duration {
+        let took = self.started.elapsed();
+        self.ended = Some((error.map_or("ok", ReplicaError::code), took));
+        took
     }
 }
 
 impl Drop for AttemptObserver<'_> {
     fn drop(&mut self) {
         let series = &self.target.metrics.by_method[self.method as usize];
-        series
-            .duration
-            .observe(self.started.elapsed().as_secs_f64());
-        match self.code {
+        let cancelled = || ("cancelled", self.started.elapsed());
+        let (code, took) = self.ended.unwrap_or_else(cancelled);
+        series.duration.observe(took.as_secs_f64());
+        match code {
             "ok" => series.ok.inc(),
             "cancelled" => series.cancelled.inc(),
             code => {

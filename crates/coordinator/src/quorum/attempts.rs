@@ -126,10 +126,10 @@ impl<R: Request> Round<R> {
         let span = AttemptSpan::begin(self.traced.as_ref(), target, R::METHOD, number);
         let result = span.scope(send).await;
         span.end(result.as_ref().err());
+        let took = observer.end(result.as_ref().err());
         if result.is_ok() {
-            target.patience.answered_after(observer.elapsed());
+            target.patience.answered_after(took);
         }
-        observer.end(result.as_ref().err());
         result
     }
 

@@ -15,6 +15,9 @@ async fn deleted_pods_come_back() {
         release.kubectl(&delete).await.unwrap();
         release.until_members(0..3).await;
     }
+    let report = load.report().await.unwrap();
+    report.assert_nothing_failed();
+    let load = release.load().await.unwrap();
     let coordinators = "--selector=app.kubernetes.io/component=coordinator";
     let delete = ["delete", "pod", coordinators, "--grace-period=0", "--force"];
     release.kubectl(&delete).await.unwrap();
