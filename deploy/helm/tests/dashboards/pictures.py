@@ -33,6 +33,8 @@ WIDTH, HEIGHT = 0.75, 0.45
 DOTS_PER_INCH = 100
 # Panels with more series name the largest ones in the legend.
 LEGEND_ENTRIES = 5
+# Seconds between the points of an annotation, in which a gap is not seen.
+ANNOTATION_STEP = 15
 COLOURS = {
     "green": "#37872d",
     "orange": "#e0b400",
@@ -156,7 +158,7 @@ def beginnings(one: dict, start: float):
     """When a series of an annotation began to have values, in seconds since the start."""
     before = start
     for at, _ in one["values"]:
-        if float(at) > before + 1.5 * SCRAPE_SECONDS:
+        if float(at) > before + ANNOTATION_STEP:
             yield float(at) - start
         before = float(at)
 
