@@ -8,6 +8,12 @@ from pathlib import Path
 LABEL_VALUES = re.compile(r"label_values\((.*),\s*(\w+)\)$")
 METRIC = re.compile(r"\b(?:quorate|process)_[a-z0-9_]+")
 HISTOGRAM_SERIES = re.compile(r"_(bucket|sum|count)$")
+# What a description names: a runbook, and a panel with its dashboard where that is another one.
+RUNBOOK = re.compile(r"\bQuorate[A-Z]\w+")
+PANEL = re.compile(r"\*([^*]+)\*(?: \((\w+)\))?")
+SENTENCE_END = re.compile(r"[.?](?=\s|$)")
+# A shorter description says nothing of what to do.
+SHORTEST_DESCRIPTION = 60
 
 
 @dataclass
@@ -65,8 +71,11 @@ class Dashboard:
                         yield f"{self.name}/{panel['title']}: over {other}"
         for panel in self.panels:
             name = f"{self.name}/{panel['title']}"
-            if not panel["description"]:
-                yield f"{name}: no description"
+            text = panel["description"]
+            if len(text) < SHORTEST_DESCRIPTION or len(SENTENCE_END.findall(text)) < 2:
+                yield f"{name}: does not say what it shows and what to do: {text}"
+            if panel["type"] == "stat" and panel["options"]["colorMode"] == "none":
+                yield f"{name}: has thresholds that nobody sees"
             if not panel["fieldConfig"]["defaults"]["unit"]:
                 yield f"{name}: no unit"
             for target in panel["targets"]:
@@ -77,6 +86,36 @@ class Dashboard:
                     yield f"{name}: would show the last value after its metrics are gone"
                 if re.search(r"\brate\([^[]*\[(?!\$__rate_interval)", target["expr"]):
                     yield f"{name}: a rate without $__rate_interval"
+
+
+def references(dashboards: list, runbooks: set):
+    """What descriptions send to that is not there."""
+    titles = {one.name: {panel["title"] for panel in one.panels} for one in dashboards}
+    for dashboard in dashboards:
+        for panel in dashboard.panels:
+            name, text = f"{dashboard.name}/{panel['title']}", panel["description"]
+            for runbook in RUNBOOK.findall(text):
+                if runbook not in runbooks:
+                    yield f"{name}: there is no runbook {runbook}"
+            for title, other in PANEL.findall(text):
+                if title not in titles.get(other or dashboard.name, ()):
+                    yield f"{name}: there is no panel {title} on {other or dashboard.name}"
+
+
+def lines(panel: dict) -> set:
+    """The thresholds that a panel draws as lines."""
+    defaults = panel["fieldConfig"]["defaults"]
+    if defaults.get("custom", {}).get("thresholdsStyle", {}).get("mode") != "line":
+        return set()
+    return {step["value"] for step in defaults["thresholds"]["steps"]} - {None}
+
+
+def legend(target: dict, labels: dict) -> str:
+    """The name of a series."""
+    text = target["legendFormat"]
+    for name, value in labels.items():
+        text = text.replace("{{" + name + "}}", value)
+    return re.sub(r"{{\w+}}", "", text).strip()
 
 
 def threshold_colour(panel: dict, value: float, field: str) -> str | None:

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,6 +79,15 @@ class Process:
                     raise RuntimeError(f"{self.pod} tells no metrics within a minute") from error
                 time.sleep(0.5)
 
+    def wait_for_metric(self, series: str, value: str, pause: float = 0.2):
+        """Waits until a series, a regular expression, has a value."""
+        line = re.compile(f"^{series} {value}$", re.MULTILINE)
+        deadline = time.monotonic() + 60
+        while not line.search(self.metrics()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.pod} has no {series} {value} within a minute")
+            time.sleep(pause)
+
     def target(self):
         """It as a target of Prometheus."""
         labels = {
@@ -101,8 +111,10 @@ class Store:
         self.replicas = [self.replica(number) for number in range(REPLICAS)]
         places = [f"--replica={it.pod}=127.0.0.1:{it.listen}" for it in self.replicas]
         self.places = places[:MEMBERS]
+        # The way from the second coordinator to the first member, and from no other to any.
+        self.link = Link(self.replicas[0].listen)
+        linked = [f"--replica={self.replicas[0].pod}=127.0.0.1:{self.link.port}", *places[1:]]
         shared = [
-            *places,
             f"--config-file={self.config_file}",
             "--repair-interval=1s",
             # So slow that Prometheus sees it.
@@ -113,9 +125,14 @@ class Store:
             "--trace-endpoint=http://127.0.0.1:9",
         ]
         self.coordinators = [
-            Process(self, "coordinator", "quorate-coordinator-a", shared),
+            Process(self, "coordinator", "quorate-coordinator-a", [*places, *shared]),
             # So few that a fault overloads it.
-            Process(self, "coordinator", "quorate-coordinator-b", [*shared, "--max-in-flight=200"]),
+            Process(
+                self,
+                "coordinator",
+                "quorate-coordinator-b",
+                [*linked, *shared, "--max-in-flight=200"],
+            ),
         ]
         self.refused = self.refused_coordinator()
         self.kubelet = self.serve(Kubelet)
@@ -124,12 +141,24 @@ class Store:
 
     def replica(self, number: int) -> Process:
         pod = f"{RELEASE}-replica-{number}"
-        return Process(
-            self, "replica", pod, [f"--pod={pod}", f"--data-dir={self.folder / pod}"]
-        )
+        arguments = [f"--pod={pod}", f"--data-dir={self.folder / pod}", "--require-admission"]
+        return Process(self, "replica", pod, arguments)
+
+    def copy_disk(self, replica: Process):
+        """Copies the disk of a replica that does not run."""
+        shutil.copytree(self.folder / replica.pod, self.folder / "copy")
+
+    def exchange_disk(self, replica: Process):
+        """Ends a replica, and starts it with the copy of its disk; again: with its own."""
+        own, copy, aside = (self.folder / name for name in (replica.pod, "copy", "aside"))
+        replica.kill()
+        own.rename(aside)
+        copy.rename(own)
+        aside.rename(copy)
+        replica.start()
 
     def refused_coordinator(self) -> Process:
-        """A coordinator whose service account may do nothing."""
+        """A coordinator whose service account may do little."""
         kubeconfig = self.folder / "kubeconfig"
         server = f"http://127.0.0.1:{self.serve(RefusingApi)}"
         kubeconfig.write_text(
@@ -210,11 +239,12 @@ class Store:
 
     def wait_for_change(self):
         """Waits until the config has two groups."""
-        deadline = time.monotonic() + 60
-        while "quorate_config_joint 1\n" not in self.coordinators[0].metrics():
-            if time.monotonic() > deadline:
-                raise RuntimeError("no change of the members begins within a minute")
-            time.sleep(0.02)
+        self.coordinators[0].wait_for_metric("quorate_config_joint", "1", 0.02)
+
+    def wait_for_answers(self, coordinator: Process, member: Process, answers: bool):
+        """Waits until a coordinator says that a member answers, or that it does not."""
+        series = f'quorate_member_info{{[^}}]*member="{member.pod}"[^}}]*}}'
+        coordinator.wait_for_metric(series, str(int(answers)))
 
     def endpoint(self, number: int) -> str:
         return f"--endpoint=http://127.0.0.1:{self.coordinators[number].listen}"
@@ -294,6 +324,73 @@ class Store:
             thread.join(timeout=30)
         for server in self.servers:
             server.shutdown()
+        self.link.end()
+
+
+class Link:
+    """A relay of TCP, whose answers can be held back: a cut of one direction.
+
+    What is held back comes when the cut has ended, as TCP would send it again.
+    """
+
+    def __init__(self, port: int):
+        self.to = ("127.0.0.1", port)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.open, self.answers = threading.Event(), threading.Event()
+        self.open.set()
+        self.answers.set()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def cut(self):
+        """From now on answers do not arrive."""
+        self.answers.clear()
+
+    def mend(self):
+        """They arrive again."""
+        self.answers.set()
+
+    def end(self):
+        """Nothing passes any more."""
+        self.mend()
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.relay, args=(near,), daemon=True).start()
+
+    def relay(self, near: socket.socket):
+        try:
+            far = socket.create_connection(self.to)
+        except OSError:
+            near.close()
+            return
+        back = threading.Thread(target=self.pump, args=(far, near, self.answers), daemon=True)
+        back.start()
+        self.pump(near, far, self.open)
+        back.join()
+        near.close()
+        far.close()
+
+    @staticmethod
+    def pump(source: socket.socket, sink: socket.socket, passes: threading.Event):
+        """Until either end is closed."""
+        try:
+            sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while data := source.recv(65536):
+                passes.wait()
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -320,22 +417,52 @@ class Quiet(http.server.BaseHTTPRequestHandler):
 
 
 class RefusingApi(Quiet):
-    """A Kubernetes API that forbids everything."""
+    """A Kubernetes API that forbids everything but a Lease and to look for EndpointSlices."""
 
-    def forbid(self):
-        if length := int(self.headers.get("Content-Length", 0)):
-            self.rfile.read(length)
+    lease = None
+    versions = itertools.count(1)
+    WATCH_SECONDS = 5
+
+    def do_any(self):
+        length = int(self.headers.get("Content-Length", 0))
+        body = json.loads(self.rfile.read(length)) if length else None
+        path, _, query = self.path.partition("?")
+        if "/leases" in path:
+            self.keep_lease(body)
+        elif path.endswith("/endpointslices") and "watch=" in query:
+            # A watch during which nothing happens.
+            time.sleep(self.WATCH_SECONDS)
+            self.answer(200, "application/json", "")
+        elif path.endswith("/endpointslices"):
+            listed = {"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1"}
+            listed |= {"metadata": {"resourceVersion": "1"}, "items": []}
+            self.answer(200, "application/json", json.dumps(listed))
+        else:
+            self.refuse(403, "Forbidden")
+
+    def keep_lease(self, body):
+        """Takes whatever is written: there is one coordinator."""
+        kept = type(self)
+        if body:
+            body["metadata"]["resourceVersion"] = str(next(self.versions))
+            kept.lease = body
+        if kept.lease:
+            self.answer(200, "application/json", json.dumps(kept.lease))
+        else:
+            self.refuse(404, "NotFound")
+
+    def refuse(self, code: int, reason: str):
         status = {
             "kind": "Status",
             "apiVersion": "v1",
             "status": "Failure",
-            "message": "forbidden by the test",
-            "reason": "Forbidden",
-            "code": 403,
+            "message": "refused by the test",
+            "reason": reason,
+            "code": code,
         }
-        self.answer(403, "application/json", json.dumps(status))
+        self.answer(code, "application/json", json.dumps(status))
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = forbid
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_any
 
 
 class Kubelet(Quiet):
