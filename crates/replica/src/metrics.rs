@@ -23,8 +23,9 @@ pub struct ReplicaMetrics {
     keys: IntGauge,
     tombstone_ratio: Gauge,
     bytes: IntGauge,
-    free_bytes: IntGauge,
-    capacity_bytes: IntGauge,
+    /// Without a series until it is known: none would look like a full disk.
+    free_bytes: IntGaugeVec,
+    capacity_bytes: IntGaugeVec,
     epoch: IntGauge,
     violations: IntCounterVec,
     disk_full: Arc<AtomicBool>,
@@ -42,6 +43,8 @@ impl ReplicaMetrics {
             registered(registry, Histogram::with_opts(opts)?)
         };
         let gauge = |name, help| registered(registry, IntGauge::with_opts(opts(name, help))?);
+        let known_later =
+            |name, help| registered(registry, IntGaugeVec::new(opts(name, help), &[])?);
         let both_roles = |name, help| opts(name, help).const_label("role", "replica");
         let this = Self {
             local_writes: registered(
@@ -95,11 +98,11 @@ impl ReplicaMetrics {
                 ))?,
             )?,
             bytes: gauge("quorate_store_bytes", "Bytes the store takes on disk.")?,
-            free_bytes: gauge(
+            free_bytes: known_later(
                 "quorate_store_free_bytes",
                 "Bytes the file system has left for the store.",
             )?,
-            capacity_bytes: gauge(
+            capacity_bytes: known_later(
                 "quorate_store_capacity_bytes",
                 "Bytes of the file system the store is on.",
             )?,
@@ -157,8 +160,11 @@ impl ReplicaMetrics {
     }
 
     pub(crate) fn disk(&self, space: Space, full: bool) {
-        self.free_bytes.set(saturate(space.free_bytes));
-        self.capacity_bytes.set(saturate(space.capacity_bytes));
+        let set = |gauge: &IntGaugeVec, bytes| {
+            gauge.with_label_values::<&str>(&[]).set(saturate(bytes));
+        };
+        set(&self.free_bytes, space.free_bytes);
+        set(&self.capacity_bytes, space.capacity_bytes);
         self.disk_full.store(full, Ordering::Relaxed);
     }
 
