@@ -47,9 +47,11 @@ simulate-wire *ARGS:
 soak *ARGS:
     cargo run --profile soak -p quorate-simulation --example soak -- {{ ARGS }}
 
-# The tests that need a Kubernetes cluster, against the one that KUBECONFIG names.
+# The tests that need a Kubernetes cluster, against the one that KUBECONFIG or ~/.kube/config names; with the images of
+# `just kind-up` unless QUORATE_VALUES and QUORATE_NEXT_VALUES name others.
 e2e *ARGS:
-    scripts/kubernetes-tests {{ ARGS }}
+    QUORATE_VALUES="${QUORATE_VALUES:-target/kind/values.yaml}" QUORATE_NEXT_VALUES="${QUORATE_NEXT_VALUES:-target/kind/next-values.yaml}" \
+        scripts/kubernetes-tests {{ ARGS }}
 
 # Explores the protocol exhaustively, and prints a shortest counterexample of each planted bug.
 model *ARGS:
