@@ -40,7 +40,7 @@ disk of any, and it would have no majority.
 {{- if and $claim (not (dig "metadata" "deletionTimestamp" "" $claim)) -}}{{- $there = add1 $there -}}{{- end -}}
 {{- end -}}
 {{- if and $pods (not $there) -}}
-{{- fail (printf "ConfigMap %s tells of a store of %d members, but none of their volumes (data-%s and so on) is there any more, so it would never answer. To begin with an empty one: kubectl -n %s delete configmap %s %s --ignore-not-found" $config (len $pods) (first $pods) .Release.Namespace $config (include "quorate.boots.name" .)) -}}
+{{- fail (printf "ConfigMap %s tells of a store of %d members, but none of their volumes (data-%s and so on) is there any more, so it would never answer. Bring them back, or begin with an empty store: kubectl -n %s delete configmap %s %s --ignore-not-found" $config (len $pods) (first $pods) .Release.Namespace $config (include "quorate.boots.name" .)) -}}
 {{- end -}}
 {{- end -}}
 
