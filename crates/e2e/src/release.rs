@@ -198,6 +198,27 @@ impl Release {
         serde_json::from_slice(&output.stdout).with_context(|| said.into_owned())
     }
 
+    /// The number of the epoch that a coordinator operates under.
+    ///
+    /// # Errors
+    /// When none answers, or it knows no config.
+    pub async fn epoch(&self) -> anyhow::Result<u64> {
+        let status = self.status().await?;
+        let epoch = status["epoch"].as_str().unwrap_or_default();
+        let number = epoch.rsplit('.').next().unwrap_or_default();
+        number.parse().with_context(|| status.to_string())
+    }
+
+    /// What a pod of it exports as metrics, by way of the API server: its port is in no Service.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self, pod: &str) -> anyhow::Result<String> {
+        let namespace = self.namespace.name();
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:7402/proxy/metrics");
+        self.kubectl(&["get", "--raw", &path]).await
+    }
+
     /// Whether the members are the pods of these ordinals, and all of them answer without a problem.
     pub async fn has_members(&self, ordinals: impl IntoIterator<Item = usize>) -> bool {
         let Ok(status) = self.status().await else {

@@ -34,14 +34,14 @@ async fn a_lost_disk_is_replaced() {
     let settings = ["replica.swapDelay=5s"];
     let release = Release::install("lost-disk", &settings).await.unwrap();
     release.until_members(0..3).await;
-    let epoch = epoch(&release).await;
+    let epoch = release.epoch().await.unwrap();
     let load = release.load().await.unwrap();
     let claim = ["delete", "pvc", "data-quorate-replica-2", "--wait=false"];
     release.kubectl(&claim).await.unwrap();
     let pod = ["delete", "pod", "quorate-replica-2"];
     release.kubectl(&pod).await.unwrap();
     until_within(LIMIT, "the new disk is a member", async || {
-        self::epoch(&release).await != epoch && release.has_members(0..3).await
+        release.epoch().await.is_ok_and(|it| it != epoch) && release.has_members(0..3).await
     })
     .await;
     let report = load.report().await.unwrap();
@@ -153,10 +153,4 @@ async fn a_lost_majority_is_given_up_only_by_force() {
     let after = release.quorate(&["get", "after"]).await.unwrap();
     assert_eq!(after.trim(), "value");
     release.delete().await.unwrap();
-}
-
-/// The epoch that a coordinator operates under; empty while it does not answer.
-async fn epoch(release: &Release) -> String {
-    let status = release.status().await.unwrap_or_default();
-    status["epoch"].as_str().unwrap_or_default().to_owned()
 }

@@ -4,6 +4,7 @@
 mod counters;
 mod faults;
 mod helm;
+mod metrics;
 mod neighbours;
 mod scale;
 mod upgrades;

@@ -9,14 +9,6 @@ const LEAVING: [&str; 4] = [
     "quorate-replica-4",
 ];
 
-/// The number of the epoch operated under.
-async fn epoch(release: &Release) -> u64 {
-    let status = release.status().await.unwrap();
-    let epoch = status["epoch"].as_str().unwrap_or_default();
-    let number = epoch.rsplit('.').next().unwrap_or_default();
-    number.parse().unwrap_or_else(|_| panic!("{status}"))
-}
-
 /// Four of five pods are told to end at the same moment: with fewer than three of them left no
 /// operation would come to an end.
 #[tokio::test]
@@ -42,11 +34,11 @@ async fn up_and_down_no_operation_fails() {
     let load = release.load().await.unwrap();
     release.scale(5).await.unwrap();
     release.until_members(0..5).await;
-    let before = epoch(&release).await;
+    let before = release.epoch().await.unwrap();
     release.scale(3).await.unwrap();
     release.until_members(0..3).await;
     // Both leave in one change, of a joint config and the one that follows.
-    assert_eq!(epoch(&release).await, before + 2);
+    assert_eq!(release.epoch().await.unwrap(), before + 2);
     release.until_gone(&LEAVING[2..]).await;
     let report = load.report().await.unwrap();
     report.assert_nothing_failed();
