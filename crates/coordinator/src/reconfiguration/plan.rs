@@ -102,7 +102,7 @@ impl Situation<'_> {
             return Some(Blocked::new(
                 "below_minimum",
                 format!(
-                    "{wanted} replicas are wanted, fewer than the minimum of {}: lower the minimum first if that is meant",
+                    "{wanted} replicas are wanted, fewer than the minimum of {}: scale up, or lower the minimum first if that is meant",
                     self.minimum
                 ),
             ));

@@ -77,7 +77,7 @@ def run(binaries: Path, folder: Path, dashboards: list, record: Path | None) -> 
         started = time.time()
         time.sleep(HEALTHY_SECONDS)
         healthy = time.time()
-        moments = cause_faults(store)
+        moments = cause_faults(store, prometheus)
         ended = time.time()
         problems = [
             *lasting_effects(prometheus, ended),
@@ -167,7 +167,7 @@ def alert_lines(dashboards: list) -> list:
     return problems
 
 
-def cause_faults(store: Store) -> dict:
+def cause_faults(store: Store, prometheus: Prometheus) -> dict:
     """Everything that the panels must show, one after the other; when each was to be seen."""
     moments = {}
 
@@ -199,6 +199,10 @@ def cause_faults(store: Store) -> dict:
         # Only what is in its write phase when the second one hangs has an unknown outcome.
         if store.unknown_outcomes():
             break
+    # Every coordinator must have found it, however busy this machine is.
+    pause(second)
+    prometheus.wait_for_alert("QuorateNoQuorum")
+    resume(second)
     resume(third)
     time.sleep(FAULT_SECONDS)
     step("a replica is killed and started again")
@@ -297,9 +301,6 @@ def who_is_named(prometheus: Prometheus, dashboards: list, store: Store, moments
         judge(fire, moment, of_states, states.get(moment, set()))
         if moment == "hangs" and ("QuorateTargetDown", third) not in alerts:
             problems.append(f"{fire}: no QuorateTargetDown of {third}: {alerts}")
-    no_quorum = 'ALERTS{alertname="QuorateNoQuorum",alertstate="firing"}'
-    if not prometheus.series(no_quorum, moments["healthy"], moments["end"]):
-        problems.append("QuorateNoQuorum did not fire when two of three members hung")
     return problems
 
 

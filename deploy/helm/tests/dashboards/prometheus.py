@@ -73,6 +73,15 @@ class Prometheus:
             f"Prometheus did not scrape {count} targets within a minute: {self.log.read_text()[-2000:]}"
         )
 
+    def wait_for_alert(self, name: str):
+        """Until it fires."""
+        firing = f'ALERTS{{alertname="{name}",alertstate="firing"}}'
+        deadline = time.monotonic() + 60
+        while not self.instant(firing, time.time()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{name} does not fire")
+            time.sleep(SCRAPE_SECONDS)
+
     def label_values(self, selector: str, label: str, start: float, end: float) -> list:
         """What Grafana's label_values gives."""
         return self.ask(f"label/{label}/values", start=start, end=end, **{"match[]": selector})
