@@ -188,7 +188,8 @@ impl Coordinator {
 
     /// Counts an operation that was refused before it came here.
     pub(crate) fn count_refused(&self, operation: Operation, error: &OperationError) {
-        OperationObserver::begin(&self.context.metrics, operation).end(Some(error));
+        let metrics = &self.context.metrics;
+        OperationObserver::begin(metrics, operation, Instant::now()).end(Some(error));
     }
 
     /// Resolves once nothing goes on in the background; call it after the stop token.
@@ -204,9 +205,11 @@ impl Coordinator {
         timeout: Option<Duration>,
         algorithm: impl AsyncFnOnce(&Call<'_>) -> Result<T, Failure>,
     ) -> Result<T, OperationError> {
-        let observer = OperationObserver::begin(&self.context.metrics, operation);
+        let began = Instant::now();
+        let observer = OperationObserver::begin(&self.context.metrics, operation, began);
         let mut observer = observer.telling(&self.notable);
-        let result = self.admitted(operation, bytes, timeout, algorithm).await;
+        let admitted = self.admitted(operation, bytes, (began, timeout), algorithm);
+        let result = admitted.await;
         observer.end(result.as_ref().err());
         result
     }
@@ -215,14 +218,14 @@ impl Coordinator {
         &self,
         operation: Operation,
         bytes: usize,
-        timeout: Option<Duration>,
+        (began, timeout): (Instant, Option<Duration>),
         algorithm: impl AsyncFnOnce(&Call<'_>) -> Result<T, Failure>,
     ) -> Result<T, OperationError> {
         let _admitted = self.admit(bytes)?;
         let _live = self.context.live.enter(Live::Operation);
         let timeout = timeout.unwrap_or(self.options.default_timeout);
         let timeout = timeout.min(self.options.longest_timeout);
-        let deadline = Instant::now() + timeout.saturating_sub(answer_margin(timeout));
+        let deadline = began + timeout.saturating_sub(answer_margin(timeout));
         let Some(view) = self.membership().view() else {
             let problem = self.membership().why_not_ready();
             return Err(OperationError::not_applied(Reason::NotReady, problem));

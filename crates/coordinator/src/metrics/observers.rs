@@ -34,12 +34,16 @@ pub(crate) struct OperationObserver<'a> {
 }
 
 impl<'a> OperationObserver<'a> {
-    pub(crate) fn begin(metrics: &'a CoordinatorMetrics, operation: Operation) -> Self {
+    pub(crate) fn begin(
+        metrics: &'a CoordinatorMetrics,
+        operation: Operation,
+        started: Instant,
+    ) -> Self {
         Self {
             metrics,
             notable: None,
             operation,
-            started: Instant::now(),
+            started,
             outcome: "cancelled",
             error: None,
         }
@@ -102,10 +106,11 @@ impl<'a> PhaseObserver<'a> {
         metrics: &'a CoordinatorMetrics,
         operation: Operation,
         phase: Phase,
+        started: Instant,
     ) -> Self {
         Self {
             duration: &metrics.by_operation[operation as usize].phases[phase as usize],
-            started: Instant::now(),
+            started,
         }
     }
 }

@@ -53,23 +53,30 @@ impl Call<'_> {
 
     /// Runs rounds until one reaches its quorum, following the config as it changes.
     async fn gather<R: Request>(&self, request: &R) -> Result<Replies<R::Answer>, Failure> {
-        self.phase(Phase::Read, self.rounds(request)).await
+        let rounds = |began| self.rounds(request, began);
+        self.phase(Phase::Read, rounds).await
     }
 
-    /// Observes a phase.
-    async fn phase<A>(
+    /// Observes a phase, whose rounds are told when it, and the first of them, began.
+    async fn phase<A, F: Future<Output = Result<A, Failure>>>(
         &self,
         phase: Phase,
-        rounds: impl Future<Output = Result<A, Failure>>,
+        rounds: impl FnOnce(Instant) -> F,
     ) -> Result<A, Failure> {
-        let _observer = PhaseObserver::begin(&self.context.metrics, self.operation, phase);
+        let began = Instant::now();
+        let metrics = &self.context.metrics;
+        let _observer = PhaseObserver::begin(metrics, self.operation, phase, began);
         let mut span = traced::phase(phase);
-        let result = span.scope(rounds).await;
+        let result = span.scope(rounds(began)).await;
         traced::end_phase(&mut span, &self.progress, result.as_ref().err());
         result
     }
 
-    async fn rounds<R: Request>(&self, request: &R) -> Result<Replies<R::Answer>, Failure> {
+    async fn rounds<R: Request>(
+        &self,
+        request: &R,
+        mut began: Instant,
+    ) -> Result<Replies<R::Answer>, Failure> {
         loop {
             let view = self.view();
             let end = gather(
@@ -79,6 +86,7 @@ impl Call<'_> {
                 Phase::Read,
                 request,
                 MemberSet::EMPTY,
+                began,
             );
             match end.await {
                 RoundEnd::Quorum { answers, slower } => {
@@ -93,6 +101,7 @@ impl Call<'_> {
                 RoundEnd::Replaced => self.doubt()?,
                 RoundEnd::Stale(config) => self.follow(config).await,
             }
+            began = Instant::now();
         }
     }
 
@@ -103,9 +112,9 @@ impl Call<'_> {
         view: &Arc<View>,
         write: Write,
         counted: MemberSet,
+        began: Instant,
     ) -> Result<bool, Failure> {
         let request = LocalWrite(write);
-        let began = Instant::now();
         let end = gather(
             self.context,
             &self.progress,
@@ -113,6 +122,7 @@ impl Call<'_> {
             Phase::Write,
             &request,
             counted,
+            began,
         );
         match end.await {
             RoundEnd::Quorum { slower, .. } => {
@@ -174,9 +184,13 @@ impl QuorumCalls for Call<'_> {
                 .map_or(counted, |round| round.members_counted());
         }
         let write = write(key, pair, &self.view());
-        let rounds = async {
-            while !self.store(&self.view(), write.clone(), counted).await? {
+        let rounds = async |mut began| {
+            while !self
+                .store(&self.view(), write.clone(), counted, began)
+                .await?
+            {
                 counted = MemberSet::EMPTY;
+                began = Instant::now();
             }
             Ok::<_, Failure>(())
         };
@@ -196,7 +210,7 @@ impl QuorumCalls for Call<'_> {
             reporters = reporters.union(next);
         }
         let write = write(key, pair, &view);
-        let stored = self.store(&view, write, reporters);
+        let stored = |began| self.store(&view, write, reporters, began);
         Ok(match self.phase(Phase::Write, stored).await? {
             true => WriteBack::Stored,
             false => WriteBack::ConfigChanged,

@@ -34,7 +34,7 @@ pub(crate) enum RoundEnd<A> {
 /// Asks every member that does not count already and resolves at the quorum.
 ///
 /// Answers count once per member, and only those of this round, since both `counted` and the
-/// attempts are its own.
+/// attempts are its own. It begins at `began`, which is now.
 pub(crate) async fn gather<R: Request>(
     context: &Arc<AttemptContext>,
     progress: &Arc<Progress>,
@@ -42,6 +42,7 @@ pub(crate) async fn gather<R: Request>(
     phase: Phase,
     request: &R,
     mut counted: MemberSet,
+    began: Instant,
 ) -> RoundEnd<R::Answer> {
     let quorums = view.config().quorums();
     progress.begin(phase, view.config(), counted);
@@ -52,7 +53,7 @@ pub(crate) async fn gather<R: Request>(
         progress: progress.clone(),
         view: view.clone(),
         request: request.clone(),
-        began: Instant::now(),
+        began,
         traced: traced.clone(),
     });
     let attempt = |member| (member, Box::pin(ask(round.clone(), member)) as _);
