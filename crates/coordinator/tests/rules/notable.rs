@@ -4,9 +4,12 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use quorate_coordinator::{Canary, CanaryMetrics};
 use quorate_register::Register;
 use quorate_runtime::telemetry::{LogArgs, LogFormat, NOTABLE_OPERATION, subscriber};
+use quorate_trace::{Traces, parent};
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::subscriber::DefaultGuard;
@@ -104,6 +107,28 @@ async fn slow_and_failed_operations_are_and_others_are_not() {
     let error = failed["error"].as_str().unwrap();
     assert!(error.contains("replica-0"), "{error}");
     assert!(!failed.to_string().contains("a-key"), "{failed}");
+}
+
+/// Also where its client decided that it is not sampled.
+#[tokio::test(start_paused = true)]
+async fn a_slow_operation_is_logged_with_its_trace() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let (log, _guard) = Log::capture();
+    let cluster = cluster().await;
+    for replica in &cluster.replicas {
+        replica.on("local_write", Act::ServeAfter(SLOW));
+    }
+    let provider = SdkTracerProvider::builder().build();
+    let traces = Traces::new(provider.tracer("test"));
+    let parent = parent::of_text(&format!("00-{TRACE}-b7ad6b7169203331-00"));
+    let span = traces.serve("Set", parent, Vec::new);
+    let key = key("k");
+    let set = cluster.coordinator.set(&key, "v".into(), None);
+    span.scope(set).await.unwrap();
+    let [slow] = &log.take()[..] else {
+        panic!("one line");
+    };
+    assert_eq!(slow["trace_id"], TRACE);
 }
 
 #[tokio::test(start_paused = true)]
