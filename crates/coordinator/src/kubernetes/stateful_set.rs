@@ -31,14 +31,9 @@ pub struct StatefulSetWorkload {
     access: ApiAccess,
     name: String,
     minimum: usize,
-    state: Arc<Mutex<State>>,
+    desired: Arc<Mutex<Desired>>,
     contact: Contact,
     events: EventQueue,
-}
-
-struct State {
-    desired: Desired,
-    pods: Option<Arc<[String]>>,
 }
 
 impl StatefulSetWorkload {
@@ -49,15 +44,11 @@ impl StatefulSetWorkload {
         minimum: usize,
         events: EventQueue,
     ) -> Self {
-        let state = State {
-            desired: Desired::Unknown,
-            pods: None,
-        };
         Self {
             access,
             name: name.into(),
             minimum,
-            state: Arc::new(Mutex::new(state)),
+            desired: Arc::new(Mutex::new(Desired::Unknown)),
             contact: Contact::default(),
             events,
         }
@@ -70,7 +61,7 @@ impl StatefulSetWorkload {
 
     /// What the StatefulSet asked for when it was last seen.
     pub fn desired(&self) -> Desired {
-        self.state.lock().desired.clone()
+        self.desired.lock().clone()
     }
 
     /// Follows the StatefulSet for ever.
@@ -95,13 +86,8 @@ impl StatefulSetWorkload {
         if let Some(stateful_set) = stateful_set {
             self.events.regards(self.reference(stateful_set));
         }
-        let changed = {
-            let mut state = self.state.lock();
-            let changed = state.desired != desired;
-            state.pods = desired.pods().map(Into::into);
-            state.desired = desired.clone();
-            changed
-        };
+        let before = std::mem::replace(&mut *self.desired.lock(), desired.clone());
+        let changed = before != desired;
         if let Desired::BelowMinimum { asked, minimum } = desired
             && changed
         {
@@ -159,7 +145,7 @@ impl Workload for StatefulSetWorkload {
         if !self.contact.is_current() {
             return None;
         }
-        self.state.lock().pods.clone()
+        self.desired.lock().pods().map(Into::into)
     }
 
     async fn wanted_now(&self) -> Result<Option<Arc<[String]>>, WishUnknown> {

@@ -47,7 +47,8 @@ impl Admissions {
 
 #[cfg(test)]
 mod tests {
-    use quorate_register::{ClusterId, ConfigId, ConfigParts, Epoch, Member, ReplicaId};
+    use quorate_register::{Member, ReplicaId};
+    use quorate_runtime::SystemEntropy;
 
     use super::*;
     use crate::membership::PodAdmission;
@@ -57,20 +58,8 @@ mod tests {
             replica_id: ReplicaId::from_bytes([n; 16]),
             pod: format!("r-{n}"),
         };
-        Config::new(ConfigParts {
-            cluster_id: ClusterId::from_bytes([1; 16]),
-            id: ConfigId::from_bytes([2; 16]),
-            ancestors: Vec::new(),
-            epoch: Epoch {
-                recovery: 0,
-                number: 1,
-            },
-            current: (0..members).map(member).collect(),
-            next: None,
-            activators: Vec::new(),
-            retired: Vec::new(),
-        })
-        .unwrap()
+        let members = (0..members).map(member).collect();
+        Config::first(members, &SystemEntropy).unwrap()
     }
 
     fn admissions(aside: &[u8], others: &[u8]) -> Admissions {
