@@ -44,7 +44,7 @@ fn changes_all_the_time_keep_every_invariant() {
     }
 }
 
-const SEEDS_OF_CHANGES: u64 = 400;
+const SEEDS_OF_CHANGES: u64 = 500;
 
 /// Prints a run for a person, with the bug that `SIMULATION_MUTATION` names, if any.
 fn show(scenario: Scenario, seed: u64) {

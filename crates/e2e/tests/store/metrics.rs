@@ -12,10 +12,11 @@ async fn coordinators(release: &Release) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The values of a metric's series, with their labels.
-async fn series(release: &Release, pod: &str, metric: &str) -> Vec<(String, f64)> {
-    let text = release.metrics(pod).await.unwrap();
-    let lines = text.lines().filter_map(|line| line.strip_prefix(metric));
+/// The values of a metric's series in what a pod exports, with their labels.
+fn series(exported: &str, metric: &str) -> Vec<(String, f64)> {
+    let lines = exported
+        .lines()
+        .filter_map(|line| line.strip_prefix(metric));
     let lines = lines.filter(|rest| rest.starts_with(['{', ' ']));
     let split = lines.filter_map(|line| line.rsplit_once(' '));
     split
@@ -23,9 +24,10 @@ async fn series(release: &Release, pod: &str, metric: &str) -> Vec<(String, f64)
         .collect()
 }
 
-async fn sum(release: &Release, pod: &str, metric: &str, label: &str) -> f64 {
-    let series = series(release, pod, metric).await;
-    let with_label = series.iter().filter(|(labels, _)| labels.contains(label));
+/// The sum over the series with this in their labels.
+fn sum(exported: &str, metric: &str, label: &str) -> f64 {
+    let series = series(exported, metric).into_iter();
+    let with_label = series.filter(|(labels, _)| labels.contains(label));
     with_label.map(|(_, value)| value).sum()
 }
 
@@ -41,48 +43,17 @@ async fn coordinators_show_what_they_have_of_the_api_and_of_places() {
     until("one holds the Lease", async || {
         let mut held = 0.0;
         for pod in &pods {
-            held += sum(&release, pod, "quorate_lease_held", "").await;
+            let exported = release.metrics(pod).await.unwrap();
+            held += sum(&exported, "quorate_lease_held", "");
         }
         held == 1.0
     })
     .await;
     let (mut swapped, mut admitted) = (0.0, 0.0);
     for pod in &pods {
-        for resource in ["endpointslices.discovery.k8s.io", "statefulsets.apps"] {
-            let label = format!("resource=\"{resource}\"");
-            let age = sum(
-                &release,
-                pod,
-                "quorate_kubernetes_watch_age_seconds",
-                &label,
-            )
-            .await;
-            assert!((0.0..120.0).contains(&age), "{pod}, {resource}: {age} s");
-        }
-        let missing = series(&release, pod, "quorate_kubernetes_missing_right").await;
-        assert!(
-            missing.iter().all(|(_, value)| *value == 0.0),
-            "{missing:?}"
-        );
-        assert!(!missing.is_empty());
-        let calls = series(&release, pod, "quorate_kubernetes_calls_total").await;
-        assert!(
-            calls
-                .iter()
-                .any(|(labels, _)| labels.contains("code=\"ok\"")),
-            "{calls:?}"
-        );
-        let swaps = "quorate_kubernetes_swaps_total";
-        swapped += sum(&release, pod, swaps, "object=\"config\",result=\"swapped\"").await;
-        admitted += sum(
-            &release,
-            pod,
-            "quorate_admissions_total",
-            "result=\"admitted\"",
-        )
-        .await;
         until("the places of the members are known", async || {
-            let members = series(&release, pod, "quorate_member_info").await;
+            let exported = release.metrics(pod).await.unwrap();
+            let members = series(&exported, "quorate_member_info");
             let placed = |(labels, value): &&(String, f64)| {
                 let empty = labels.contains("zone=\"\"") || labels.contains("node=\"\"");
                 !empty && *value == 1.0
@@ -90,7 +61,29 @@ async fn coordinators_show_what_they_have_of_the_api_and_of_places() {
             members.iter().filter(placed).count() == 5
         })
         .await;
-        let limit = sum(&release, pod, "quorate_memory_limit_bytes", "").await;
+        let exported = release.metrics(pod).await.unwrap();
+        for resource in ["endpointslices.discovery.k8s.io", "statefulsets.apps"] {
+            let label = format!("resource=\"{resource}\"");
+            let age = sum(&exported, "quorate_kubernetes_watch_age_seconds", &label);
+            assert!((0.0..120.0).contains(&age), "{pod}, {resource}: {age} s");
+        }
+        let missing = series(&exported, "quorate_kubernetes_missing_right");
+        assert!(
+            missing.iter().all(|(_, value)| *value == 0.0),
+            "{missing:?}"
+        );
+        assert!(!missing.is_empty());
+        let calls = series(&exported, "quorate_kubernetes_calls_total");
+        assert!(
+            calls
+                .iter()
+                .any(|(labels, _)| labels.contains("code=\"ok\"")),
+            "{calls:?}"
+        );
+        let swaps = "quorate_kubernetes_swaps_total";
+        swapped += sum(&exported, swaps, "object=\"config\",result=\"swapped\"");
+        admitted += sum(&exported, "quorate_admissions_total", "result=\"admitted\"");
+        let limit = sum(&exported, "quorate_memory_limit_bytes", "");
         assert!(limit > 0.0, "the chart sets a limit");
     }
     assert!(swapped > 0.0, "five members take two configs");

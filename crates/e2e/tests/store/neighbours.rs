@@ -16,7 +16,7 @@ async fn two_releases_in_one_namespace_do_not_see_each_other() {
     for (release, value) in [(&first, "one"), (&second, "two")] {
         release.quorate(&["set", "key", value]).await.unwrap();
     }
-    let epoch = first.status().await.unwrap()["epoch"].clone();
+    let epoch = first.epoch().await.unwrap();
     let loads = [first.load().await.unwrap(), second.load().await.unwrap()];
     second.scale(5).await.unwrap();
     second.until_members(0..5).await;
@@ -24,7 +24,7 @@ async fn two_releases_in_one_namespace_do_not_see_each_other() {
     first.kubectl(&pod).await.unwrap();
     second.until_members(0..5).await;
     assert!(first.has_members(0..3).await);
-    assert_eq!(first.status().await.unwrap()["epoch"], epoch);
+    assert_eq!(first.epoch().await.unwrap(), epoch);
     for (release, value) in [(&first, "one"), (&second, "two")] {
         let found = release.quorate(&["get", "key"]).await.unwrap();
         assert_eq!(found.trim(), value);
